@@ -1,0 +1,18 @@
+"""Settings every test shares."""
+
+import os
+
+# Several virtual CPU devices, so that data-parallel code is tested without special hardware. Before JAX starts.
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import jax
+import numpy as np
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
