@@ -1,0 +1,195 @@
+"""One photo in, everything the face model and the renderer need out.
+
+    image -> Conv1.x, Conv2.x (shared) -+-> Conv3.x, Conv4.x -> shape
+                                        +-> Conv3.x, Conv4.x -> camera, expression, light
+                                        +-> Conv3.x, Conv4.x -> albedo code -> decoder -> residual albedo map
+          -> ConfNet -> pixel and feature confidence
+
+Outputs that are not used cost nothing under `jax.jit`: whoever reads only `shape` pays for one branch.
+"""
+
+from typing import Literal
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from sirjax.networks.albedo_decoder import PAPER_CHANNELS, PAPER_LAYERS, AlbedoDecoder, DecoderLayer
+from sirjax.networks.confidence import ConfNet, LightConfNet
+from sirjax.networks.heads import AlbedoHead, NonIdentityHead, ShapeHead
+from sirjax.networks.sphere import Stages
+from sirjax.types import IMAGE_SIZE, NetworkOutput
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB in [0, 1]
+IMAGE_STD = (0.229, 0.224, 0.225)
+NUM_STAGES = 4
+STRIDE = 2**NUM_STAGES
+PRESETS = ("sphere64", "sphere20", "tiny")
+
+Preset = Literal["sphere64", "sphere20", "tiny"]
+
+
+class FaceNetworks(nn.Module):
+    """Encoder with one branch per kind of output, albedo decoder and ConfNet. Made by `make_networks`.
+
+    Attributes:
+      num_shape, num_expression: S and E, modes of the face model.
+      channels, blocks: of the four stages.
+      shared_stages: how many stages all outputs share; with 4 there is a single branch (the unsplit baseline).
+      albedo_code, hidden: sizes of the albedo code and of the non-identity head's hidden layer.
+      decoder_channels, decoder_layers, albedo_maps, uv_size: see `AlbedoDecoder`.
+      light_confidence: `LightConfNet` instead of `ConfNet`.
+      block_bias, groups: see `sphere.Stage`.
+      image_size: height and width of the images; the weights of the heads fit one size only.
+      dtype: of the computation. Parameters and outputs are float32.
+    """
+
+    num_shape: int
+    num_expression: int
+    channels: tuple[int, ...]
+    blocks: tuple[int, ...]
+    shared_stages: int
+    albedo_code: int
+    hidden: int
+    decoder_channels: int
+    decoder_layers: tuple[DecoderLayer, ...]
+    albedo_maps: int
+    uv_size: int
+    light_confidence: bool
+    block_bias: bool = True
+    groups: int = 0
+    image_size: tuple[int, int] = IMAGE_SIZE
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, image: Float[Array, "B H W 3"]) -> NetworkOutput:
+        """Reads aligned RGB images in [0, 1]; they are normalized here.
+
+        Raises:
+          ValueError: if the images are not of `image_size`.
+        """
+        if image.shape[1:] != (*self.image_size, 3):
+            raise ValueError(
+                f"these networks read images of shape [B, {self.image_size[0]}, {self.image_size[1]}, 3], got "
+                f"{list(image.shape)}: align the photo to that size or build the networks with another image_size"
+            )
+        image = normalize(image).astype(self.dtype)
+        shared = self._stages(slice(None, self.shared_stages), "trunk")(image)
+        split = self.shared_stages < NUM_STAGES
+        own = slice(self.shared_stages, None)
+
+        def features(branch: str) -> Float[Array, "B F"]:
+            x = self._stages(own, branch)(shared) if split else shared
+            return x.reshape(len(x), -1)
+
+        shape = ShapeHead(self.num_shape, self.dtype, name="shape_head")(features("shape_branch"))
+        head = NonIdentityHead(self.num_expression, self.hidden, self.dtype, name="non_identity_head")
+        camera, expression, light = head(features("non_identity_branch"))
+        albedo_code = AlbedoHead(self.albedo_code, self.dtype, name="albedo_head")(features("albedo_branch"))
+        decoder = AlbedoDecoder(
+            self.uv_size,
+            self.decoder_channels,
+            self.decoder_layers,
+            self.albedo_maps,
+            self.dtype,
+            name="albedo_decoder",
+        )
+        confidence = LightConfNet if self.light_confidence else ConfNet
+        pixel_confidence, feature_confidence = confidence(dtype=self.dtype, name="confidence")(image)
+        return NetworkOutput(
+            shape=shape,
+            expression=expression,
+            camera=camera,
+            light=light,
+            albedo_code=albedo_code,
+            albedo_residual=decoder(albedo_code),
+            pixel_confidence=pixel_confidence,
+            feature_confidence=feature_confidence,
+        )
+
+    def _stages(self, part: slice, name: str) -> Stages:
+        return Stages(self.channels[part], self.blocks[part], self.block_bias, self.groups, self.dtype, name=name)
+
+
+def make_networks(
+    preset: Preset = "sphere64",
+    *,
+    num_shape: int,
+    num_expression: int,
+    uv_size: int = 256,
+    shared_stages: int = 2,
+    albedo_maps: int = 1,
+    block_bias: bool = True,
+    dtype: DTypeLike = jnp.float32,
+    image_size: tuple[int, int] = IMAGE_SIZE,
+) -> FaceNetworks:
+    """Returns the networks of a preset.
+
+    Args:
+      preset: "sphere64" (the paper's), "sphere20" (the same with fewer blocks) or "tiny" (for tests and CPUs).
+      num_shape: modes of the face model's shape basis.
+      num_expression: modes of its expression basis.
+      uv_size: size U of the albedo map.
+      shared_stages: how many of the four stages the branches share, 0 to 4; 4 is the unsplit baseline.
+      albedo_maps: 1 as in the paper, or 2 maps that are added up.
+      block_bias: whether the convolutions of the residual blocks carry a bias.
+      dtype: of the computation, e.g. `jnp.bfloat16`; parameters and outputs stay float32.
+      image_size: height and width, divisible by 16.
+
+    Raises:
+      ValueError: for an unknown preset or a setting outside its range.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    if not 0 <= shared_stages <= NUM_STAGES:
+        raise ValueError(f"shared_stages must be in 0..{NUM_STAGES}, got {shared_stages}")
+    if albedo_maps not in (1, 2):
+        raise ValueError(f"albedo_maps must be 1 or 2, got {albedo_maps}")
+    if any(side <= 0 or side % STRIDE for side in image_size):
+        raise ValueError(f"image_size must be divisible by {STRIDE}, got {tuple(image_size)}: pad or crop the images")
+    sizes = _tiny(uv_size) if preset == "tiny" else _sphere((3, 8, 16, 3) if preset == "sphere64" else (1, 2, 4, 1))
+    return FaceNetworks(
+        num_shape=num_shape,
+        num_expression=num_expression,
+        shared_stages=shared_stages,
+        albedo_maps=albedo_maps,
+        uv_size=uv_size,
+        block_bias=block_bias,
+        image_size=(image_size[0], image_size[1]),
+        dtype=dtype,
+        **sizes,
+    )
+
+
+def normalize(image: Float[Array, "B H W 3"]) -> Float[Array, "B H W 3"]:
+    """Subtracts ImageNet's mean color and divides by its standard deviation."""
+    mean, std = (jnp.asarray(values, image.dtype).reshape(1, 1, 1, 3) for values in (IMAGE_MEAN, IMAGE_STD))
+    return (image - mean) / std
+
+
+def _sphere(blocks: tuple[int, ...]) -> dict:
+    return {
+        "channels": (64, 128, 256, 512),
+        "blocks": blocks,
+        "albedo_code": 512,
+        "hidden": 512,
+        "decoder_channels": PAPER_CHANNELS,
+        "decoder_layers": PAPER_LAYERS,
+        "light_confidence": False,
+    }
+
+
+def _tiny(uv_size: int) -> dict:
+    """Doubles an 8x8 map until `uv_size` is reached, however large that is."""
+    doublings = max(0, (uv_size // 8).bit_length() - 1)
+    widths = [max(8, 64 >> (level + 1)) for level in range(doublings)]
+    return {
+        "channels": (16, 32, 64, 128),
+        "blocks": (0, 1, 1, 1),
+        "albedo_code": 64,
+        "hidden": 128,
+        "decoder_channels": 64,
+        "decoder_layers": tuple(DecoderLayer(width, doubles=True) for width in widths),
+        "light_confidence": True,
+    }
