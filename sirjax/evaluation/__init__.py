@@ -1,0 +1,1 @@
+"""Figures of merit, computed from plain NumPy arrays: verification, shape error, landmark error, distinctiveness."""

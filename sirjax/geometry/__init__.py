@@ -1,0 +1,1 @@
+"""Rotations, similarity transforms, the weak-perspective camera and triangle meshes: pure functions of arrays."""

@@ -11,7 +11,7 @@ from sirjax.types import Camera
 
 @struct.dataclass
 class CameraTemplate:
-    """The camera that shows the upright frontal mean face where aligned faces are; all-zero raw numbers decode to it."""
+    """The camera that shows the upright frontal mean face in an aligned crop; all-zero raw numbers decode to it."""
 
     scale: Array  # [] pixels per millimeter
     translation: Array  # [2] pixels (u, v)

@@ -54,7 +54,7 @@ def _corners_of_vertices(vertices: Float[Array, "B V D"], topology: MeshTopology
 
 @jax.custom_vjp
 def _sum_at_vertices(corners: Float[Array, "B T 3 D"], topology: MeshTopology) -> Float[Array, "B V D"]:
-    """The sum of the values of all corners that meet at each vertex. Linear; its transpose is `_corners_of_vertices`."""
+    """The sum over the corners that meet at each vertex. Linear; its transpose is `_corners_of_vertices`."""
     batch, _, _, dim = corners.shape
     flat = jnp.pad(corners.reshape(batch, -1, dim), ((0, 0), (0, 1), (0, 0)))  # row 3 T, the padding, is zero
     return jnp.sum(flat[:, topology.vertex_corners], axis=2)

@@ -1,0 +1,114 @@
+"""The whole training loss (Eq. 9, 13-18): which samples each term is averaged over, and with which weight it counts."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+TERMS = ("landmark", "pixel", "perceptual", "shape_prior", "expression_prior", "albedo", "softmax", "center")
+
+
+@dataclasses.dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms. One of 0 takes its term out of the sum; the term's metric stays.
+
+    Raises:
+      ValueError: if a weight is negative or not finite.
+    """
+
+    landmark: float = 1.0  # epsilon_l, Eq. 9
+    pixel: float = 1.0  # Eq. 11
+    perceptual: float = 0.25  # Eq. 12 relative to Eq. 11
+    regularization: float = 1.0  # epsilon_reg, Eq. 13: multiplies the next three
+    shape_prior: float = 0.01  # epsilon_id, Eq. 15
+    expression_prior: float = 1e-3  # epsilon_exp, Eq. 15
+    albedo: float = 1.0  # epsilon_rega, Eq. 14
+    albedo_magnitude: float = 0.1  # epsilon_uv, inside Eq. 16: for the caller of `albedo_regularization`
+    sir: float = 1.0  # epsilon_s, Eq. 9: multiplies the next three
+    softmax: float = 20.0  # L_sm, Eq. 18
+    center: float = 4e-3  # L_c, per squared millimeter
+    kl: float = 5.0  # L_kl
+    shape_prior_on_identity: bool = False  # True also applies the shape prior where KL already is the prior
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"loss weight {field.name} must be finite and not negative, got {value}")
+
+    def factor(self, term: str) -> float:
+        """The factor of a term ("kl" included) in the total, common multipliers applied."""
+        common = 1.0
+        if term in ("shape_prior", "expression_prior", "albedo"):
+            common = self.regularization
+        elif term in ("softmax", "center", "kl"):
+            common = self.sir
+        return common * getattr(self, term)
+
+
+def masked_mean(
+    values: Float[Array, " B"], member: Bool[Array, " B"], axis_name: str | None = None
+) -> Float[Array, ""]:
+    """Mean over the members of the global batch; 0 if there are none."""
+    total = jnp.sum(jnp.where(member, values, 0.0))
+    count = jnp.sum(member.astype(values.dtype))
+    if axis_name is not None:
+        total, count = jax.lax.psum((total, count), axis_name)
+    return total / jnp.maximum(count, 1.0)
+
+
+def weighted_total(
+    terms: dict[str, Float[Array, " B"]],
+    kl: Float[Array, ""] | None,
+    has_landmarks: Bool[Array, " B"],
+    has_identity: Bool[Array, " B"],
+    weights: LossWeights,
+    *,
+    axis_name: str | None = None,
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """The training loss of the global batch (Eq. 9) and the means it is made of.
+
+        eps_l <landmark>_L + <pixel> + w <perceptual>
+          + eps_reg (eps_id <shape_prior>_{not I} + eps_exp <expression_prior> + eps_rega <albedo>)
+          + eps_s (w_sm <softmax>_I + w_c <center>_I + w_kl kl)
+
+    <.>_L is the mean over the samples with landmarks, <.>_I over those with an identity, <.> over all. A sample with
+    both labels counts for both (Eq. 9 leaves that open), one with neither for the unmarked terms.
+
+    Under `jax.pmap` every device returns the same value, that of the batches put together. A device's gradient of it is
+    then D times its own samples' part, as psum transposes to psum, so the *mean* over devices is the whole gradient.
+
+    Args:
+      terms: values per sample by name, some or all of `TERMS`. A term left out is simply not in the sum.
+      kl: `kl_to_standard_normal` of the same global batch, or None to leave it out.
+      has_landmarks: which samples have landmark labels.
+      has_identity: which samples have an identity.
+      weights: what each term counts.
+      axis_name: device axis over which the batch is spread.
+
+    Returns:
+      The total, and a dict with the unweighted mean of each given term, "kl" if given, and "total".
+
+    Raises:
+      ValueError: if `terms` has an unknown name.
+    """
+    unknown = sorted(set(terms) - set(TERMS))
+    if unknown:
+        raise ValueError(f"unknown loss term {unknown[0]!r}; known terms: {', '.join(TERMS)}")
+    everyone = jnp.ones_like(has_identity)
+    members = {
+        "landmark": has_landmarks,
+        "shape_prior": everyone if weights.shape_prior_on_identity else ~has_identity,
+        "softmax": has_identity,
+        "center": has_identity,
+    }
+    metrics = {name: masked_mean(terms[name], members.get(name, everyone), axis_name) for name in terms}
+    if kl is not None:
+        metrics["kl"] = kl
+    total = jnp.zeros(())
+    for name, mean in metrics.items():
+        if weights.factor(name) > 0:
+            total = total + weights.factor(name) * mean
+    return total, metrics | {"total": total}
