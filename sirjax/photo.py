@@ -1,8 +1,8 @@
 """Reads a photo from disk into upright 8-bit RGB, or says exactly why not.
 
-Formats: JPEG, PNG, WebP, BMP, GIF (first frame) and TIFF (first page). The header is read before any pixel is decoded, so
-a small file that would unpack into gigabytes is refused. Handled on the way: EXIF orientation, grey, palette, alpha, CMYK
-and 16-bit images, and any file name.
+Formats: JPEG, PNG, WebP, BMP, GIF (first frame) and TIFF (first page). The header is read before any pixel is decoded,
+so a small file that would unpack into gigabytes is refused. Handled on the way: EXIF orientation, grey, palette, alpha,
+CMYK and 16-bit images, and any file name.
 """
 
 import struct
@@ -182,7 +182,7 @@ def _to_rgb(
         if alpha.min() < 255:
             opacity = alpha.astype(np.float32) / 255
             own = image if premultiplied else image * opacity
-            image = np.rint(own + (1 - opacity) * np.float32(background)).clip(0, 255).astype(np.uint8)
+            image = np.rint(own + (1 - opacity) * np.asarray(background, np.float32)).clip(0, 255).astype(np.uint8)
             notes.append("transparent, blended with the background")
     else:
         raise PhotoError(f"{pixels.shape[2]} channels are not read: save the photo as RGB")

@@ -1,0 +1,1 @@
+"""Faces and trained weights as files that other programs read."""

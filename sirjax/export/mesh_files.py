@@ -1,0 +1,74 @@
+"""One face as files: OBJ + MTL + PNG, PLY and GLB of its neutral and its posed shape, and all numbers as .npz."""
+
+from pathlib import Path
+
+from sirjax.export.files import software
+from sirjax.export.glb import write_glb
+from sirjax.export.mesh import textured_mesh
+from sirjax.export.obj import write_obj
+from sirjax.export.parameters import write_parameters
+from sirjax.export.ply import write_ply
+from sirjax.morphable.model import FaceModel
+from sirjax.reconstruction import FaceReconstruction
+
+FORMATS = ("obj", "ply", "glb", "npz")
+
+
+def write_face(
+    folder: Path,
+    name: str,
+    face: FaceReconstruction,
+    face_model: FaceModel,
+    *,
+    formats: tuple[str, ...] = FORMATS,
+    photo: str = "",
+    licence: str = "",
+    run: str = "",
+) -> list[Path]:
+    """Writes NAME_neutral.* (model frame, no expression), NAME_posed.* (as turned in the photo) and NAME.npz.
+
+    Args:
+      folder: an existing folder.
+      name: what the files are called, without white space.
+      face: the face.
+      face_model: the face model that it was made with.
+      formats: of `FORMATS`.
+      photo: where the photo lay; recorded.
+      licence: of the trained weights and the face model; recorded.
+      run: which weights were used; recorded.
+
+    Returns:
+      The files written.
+
+    Raises:
+      ValueError: if a format is unknown.
+    """
+    unknown = set(formats) - set(FORMATS)
+    if unknown:
+        raise ValueError(f"unknown format {sorted(unknown)[0]!r}: choose from {', '.join(FORMATS)}")
+    written = []
+    size = face.metric_scale or 1.0
+    unit = (
+        "true millimeters (an eye distance was given)" if face.metric else "millimeters of an average head, not metric"
+    )
+    shapes = {
+        "neutral": (face.neutral_vertices, "model frame, without expression"),
+        "posed": (face.posed_vertices, "camera frame of the photo"),
+    }
+    for pose, (vertices, frame) in shapes.items():
+        mesh = textured_mesh(face_model, vertices * size, face.albedo)
+        comment = (
+            f"{software()}; {unit}; {frame}: x right, y up, z to the viewer\n"
+            f"face model: {face_model.name}; licence: {licence}"
+        )
+        path = folder / f"{name}_{pose}.obj"
+        if "obj" in formats:
+            written += write_obj(path, mesh, comment=comment)
+        if "ply" in formats:
+            written.append(write_ply(path.with_suffix(".ply"), mesh, comment=comment))
+        if "glb" in formats:
+            written.append(write_glb(path.with_suffix(".glb"), mesh, copyright=licence, comment=comment))
+    if "npz" in formats:
+        path = folder / f"{name}.npz"
+        written.append(write_parameters(path, face, face_model, photo=photo, licence=licence, run=run))
+    return written

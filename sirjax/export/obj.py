@@ -1,0 +1,39 @@
+"""Wavefront OBJ with its material (MTL) and texture (PNG): millimeters, y up."""
+
+from pathlib import Path
+
+import numpy as np
+
+from sirjax.export.files import write_image, write_text
+from sirjax.export.mesh import TexturedMesh
+
+
+def write_obj(path: Path, mesh: TexturedMesh, *, comment: str = "") -> list[Path]:
+    """Writes NAME.obj, NAME.mtl and NAME.png; returns the three. Vertices keep the order of the face model.
+
+    Raises:
+      ValueError: if the name holds white space, which the format cannot quote.
+    """
+    if any(letter.isspace() for letter in path.name):
+        raise ValueError(f"OBJ files cannot refer to names with white space, got {path.name!r}: use another name")
+    material_path, texture_path = path.with_suffix(".mtl"), path.with_suffix(".png")
+    write_image(texture_path, mesh.texture)
+    write_text(material_path, _material(texture_path.name))
+    write_text(path, _object(mesh, material_path.name, comment))
+    return [path, material_path, texture_path]
+
+
+def _material(texture_name: str) -> str:
+    return f"newmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {texture_name}\n"
+
+
+def _object(mesh: TexturedMesh, material_name: str, comment: str) -> str:
+    uv = mesh.uv * [1.0, -1.0] + [0.0, 1.0]  # OBJ counts v upward
+    corners = np.stack([mesh.triangles, mesh.uv_triangles], axis=-1).reshape(-1, 6) + 1  # OBJ counts from 1
+    lines = [f"# {line}" for line in comment.splitlines()]
+    lines += [f"mtllib {material_name}", "o face"]
+    lines += [f"v {x:.4f} {y:.4f} {z:.4f}" for x, y, z in mesh.vertices.tolist()]
+    lines += [f"vt {u:.6f} {v:.6f}" for u, v in uv.tolist()]
+    lines += ["usemtl face", "s 1"]
+    lines += [f"f {a}/{at} {b}/{bt} {c}/{ct}" for a, at, b, bt, c, ct in corners.tolist()]
+    return "\n".join(lines) + "\n"
