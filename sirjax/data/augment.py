@@ -49,9 +49,7 @@ class Augmentation:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            limit = (
-                1.0 if field.name in ("mirror", "occlusion", "brightness", "contrast", "saturation", "hue") else 30.0
-            )
+            limit = 30.0 if field.name in ("shift", "rotation", "scale", "blur") else 1.0
             if not 0 <= value <= limit:
                 raise ValueError(f"augmentation {field.name} must be in [0, {limit:g}], got {value}")
 

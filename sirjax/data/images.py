@@ -34,7 +34,5 @@ def decode_image(data: bytes) -> UInt8[np.ndarray, "H W 3"]:
     if image is None:
         raise ValueError(f"{len(data)} bytes that are no readable image")
     if image.shape != (*IMAGE_SIZE, 3):
-        raise ValueError(
-            f"an image of {image.shape[0]}x{image.shape[1]} pixels, crops have {IMAGE_SIZE[0]}x{IMAGE_SIZE[1]}"
-        )
+        raise ValueError(f"an image of {image.shape[:2]} pixels (height, width), crops have {IMAGE_SIZE}")
     return image

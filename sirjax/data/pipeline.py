@@ -79,12 +79,12 @@ class TrainingBatches(Sequence[Batch]):
     def __getitem__(self, step: int) -> Batch:
         plan = self.mixture.batch(int(step), self._batch_size, part=self._part, parts=self._parts)
         size = len(plan.draw)
-        batch = Batch(
-            image=np.empty((size, *IMAGE_SIZE, 3), np.float32),
-            landmarks=np.zeros((size, NUM_LANDMARKS, 2), np.float32),
-            has_landmarks=np.zeros(size, bool),
-            identity=np.full(size, NO_IDENTITY, np.int32),
-        )
+        arrays: dict[str, Any] = {
+            "image": np.empty((size, *IMAGE_SIZE, 3), np.float32),
+            "landmarks": np.zeros((size, NUM_LANDMARKS, 2), np.float32),
+            "has_landmarks": np.zeros(size, bool),
+            "identity": np.full(size, NO_IDENTITY, np.int32),
+        }
         for row, (draw, from_identity, index) in enumerate(
             zip(plan.draw.tolist(), plan.from_identity.tolist(), plan.index.tolist(), strict=True)
         ):
@@ -93,13 +93,13 @@ class TrainingBatches(Sequence[Batch]):
             if self._augmentation is not None:
                 random = np.random.Generator(np.random.Philox(key=(self._seed % 2**64, draw)))
                 image, landmarks = augment.augment(image, landmarks, self._augmentation, random)
-            np.multiply(image, np.float32(1 / 255), out=batch.image[row])
+            np.multiply(image, np.float32(1 / 255), out=arrays["image"][row])
             if landmarks is not None:
-                batch.landmarks[row] = landmarks
-                batch.has_landmarks[row] = True
+                arrays["landmarks"][row] = landmarks
+                arrays["has_landmarks"][row] = True
             if from_identity:  # a landmark set's own people are not the classes of the tables
-                batch.identity[row] = identity
-        return batch
+                arrays["identity"][row] = identity
+        return Batch(**arrays)
 
 
 def batches(
@@ -163,11 +163,10 @@ class _CropCache:
 
     def __init__(self, source: Any, limit: int):
         self._source = source
-        needed = 0 if source is None else len(source) * math.prod((*IMAGE_SIZE, 3))
+        count = 0 if source is None else len(source)
+        needed = count * math.prod((*IMAGE_SIZE, 3))
         self.bytes = needed if needed <= limit else 0
-        self._kept: list[tuple[np.ndarray, np.ndarray | None, int] | None] | None = None
-        if self.bytes:
-            self._kept = [None] * len(source)
+        self._kept: list[Any] | None = [None] * count if self.bytes else None
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray | None, int]:
         """(crop uint8, landmarks or None, identity class); shared arrays, not to be written to."""

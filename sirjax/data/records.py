@@ -1,10 +1,10 @@
 """The one sample format: aligned crops with the labels they have, as ArrayRecord shards in a folder.
 
 A folder holds
-  sirjax_records-samples.array_record-XXXXX-of-YYYYY   the samples, tf.Example messages (written and read without tensorflow)
-  features.json, dataset_info.json                     what tensorflow-datasets needs to open the folder by itself
-  identity_class.npy                                   int32 [N]: the class of each sample, NO_IDENTITY without one
-  manifest.json                                        counts, identities, parameters, rejected images, SHA-256 of the content
+  sirjax_records-samples.array_record-*   the samples, tf.Example messages; neither written nor read by tensorflow
+  features.json, dataset_info.json        what tensorflow-datasets needs to open the folder by itself
+  identity_class.npy                      int32 [N]: the class of each sample, NO_IDENTITY without one
+  manifest.json                           counts, identities, parameters, rejected images, SHA-256 of the content
 
 `open_records(path)` is the way to read it here. With tensorflow-datasets alone:
 `tfds.builder_from_directory(path).as_data_source("samples")`.
@@ -21,9 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from sirjax.data import examples
-from sirjax.data.examples import FORMAT_VERSION
-from sirjax.data.sample import Sample, Truth
+from sirjax.data import sample as samples
+from sirjax.data.sample import FORMAT_VERSION, Sample, Truth
 from sirjax.types import NO_IDENTITY
 
 __all__ = ["JoinedRecords", "RecordSource", "RecordsError", "Sample", "Truth", "open_records", "read_manifest"]
@@ -67,7 +66,7 @@ class RecordSource(Sequence[Sample]):
         first = int(self._ends[shard - 1]) if shard else 0
         try:
             message = self._readers[shard].read([int(index) - first])[0]
-            sample = examples.from_message(message)
+            sample = samples.from_message(message)
         except Exception as error:
             name = self.manifest["shards"][shard]["file"]
             raise RecordsError(

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from sirjax.data import examples, records
+from sirjax.data import description, records
+from sirjax.data import sample as samples
 from sirjax.data.sample import Sample
 from sirjax.types import IMAGE_SIZE, NO_IDENTITY, NUM_LANDMARKS
 
@@ -80,7 +81,7 @@ class RecordWriter:
           ValueError: if the sample is malformed, has other fields than the first one, or its name was used already.
         """
         _check(sample)
-        fields = examples.layout(sample)
+        fields = samples.layout(sample)
         if self._layout is None:
             self._layout = fields
         elif fields != self._layout:
@@ -95,7 +96,7 @@ class RecordWriter:
         if sample.identity is not None:
             identity_class = self._classes.setdefault(sample.identity, len(self._classes))
         self._identity_class.append(identity_class)
-        self._write(examples.to_message(sample))
+        self._write(samples.to_message(sample))
 
     def reject(self, name: str, reason: str) -> None:
         """Notes in the manifest an input that did not become a sample."""
@@ -130,12 +131,12 @@ class RecordWriter:
 
     def _finish(self) -> None:
         for index, shard in enumerate(self._shards):
-            file = f"{examples.DATASET_NAME}-{examples.SPLIT}.array_record-{index:05d}-of-{len(self._shards):05d}"
+            file = f"{samples.DATASET_NAME}-{samples.SPLIT}.array_record-{index:05d}-of-{len(self._shards):05d}"
             (self._folder / f"shard-{index}").rename(self._folder / file)
             shard["file"] = file
             shard["bytes"] = (self._folder / file).stat().st_size
         if self._layout is not None:
-            examples.write_description(
+            description.write(
                 self._folder,
                 self._layout,
                 (*IMAGE_SIZE, 3),
@@ -144,7 +145,7 @@ class RecordWriter:
             )
         np.save(self._folder / records.CLASS_FILE, np.array(self._identity_class, np.int32))
         manifest = {
-            "format_version": examples.FORMAT_VERSION,
+            "format_version": samples.FORMAT_VERSION,
             "samples": len(self._identity_class),
             "num_identities": len(self._classes),
             "has_landmarks": self._layout is not None and "landmarks" in self._layout,
