@@ -1,0 +1,1 @@
+"""Triangles and colours to images, differentiably; knows nothing about faces."""

@@ -1,0 +1,1 @@
+"""The C++ handlers for XLA:CPU and their loader."""

@@ -1,0 +1,172 @@
+// Part of rasterize_cpu.cc: which triangle each pixel center sees.
+//
+// Coverage follows the homogeneous edge functions of Olano and Greer (1997), taken relative to the pixel center and scaled
+// by the image size, so that pixel centers are the odd integers 2 px + 1 - W. In double precision the relative positions
+// of float vertices are exact for all practical sizes, two triangles see exactly opposite values at the edge they share
+// (compile with -ffp-contract=off), and any w is allowed: no clipping, no snapping, no cracks.
+
+namespace {
+
+constexpr int64_t kMaxSide = 32767;  // pixel boxes are kept in 16 bits
+
+struct Vertex {
+  float x, y, z, w;
+};
+
+struct Frame {
+  int width, height;
+};
+
+// Signed double areas (times w) that a pixel center spans with the edges opposite to the three corners of a triangle.
+struct Areas {
+  double a0, a1, a2;
+};
+
+struct Corners {
+  double x0, y0, x1, y1, x2, y2;  // relative to the pixel center
+
+  Corners(const Vertex& p0, const Vertex& p1, const Vertex& p2, Frame f, int px, int py) {
+    const double column = 2 * px + 1 - f.width, row = 2 * py + 1 - f.height, w = f.width, h = f.height;
+    x0 = p0.x * w - column * p0.w, y0 = p0.y * h - row * p0.w;
+    x1 = p1.x * w - column * p1.w, y1 = p1.y * h - row * p1.w;
+    x2 = p2.x * w - column * p2.w, y2 = p2.y * h - row * p2.w;
+  }
+
+  Areas areas() const { return {x1 * y2 - y1 * x2, x2 * y0 - y2 * x0, x0 * y1 - y0 * x1}; }
+};
+
+// Whether a pixel center exactly on edge a-b belongs to the triangle on the side of `sign`; true for exactly one side.
+bool OwnsEdge(const Vertex& a, const Vertex& b, double sign) {
+  const double nx = (double(a.y) * b.w - double(b.y) * a.w) * sign;
+  const double ny = (double(b.x) * a.w - double(a.x) * b.w) * sign;
+  return nx > 0 || (nx == 0 && ny > 0);
+}
+
+// ---- visibility: 64-bit keys, depth above, triangle below, so that a plain minimum resolves both
+
+constexpr uint64_t kEmpty = ~uint64_t{0};
+
+uint64_t Key(float depth, uint32_t triangle) {
+  uint32_t bits;
+  std::memcpy(&bits, &depth, 4);
+  bits ^= static_cast<uint32_t>(static_cast<int32_t>(bits) >> 31) | 0x80000000u;  // float order -> unsigned order
+  return uint64_t{bits} << 32 | triangle;
+}
+
+float DepthOf(uint64_t key) {
+  uint32_t bits = static_cast<uint32_t>(key >> 32);
+  bits = bits & 0x80000000u ? bits ^ 0x80000000u : ~bits;
+  float depth;
+  std::memcpy(&depth, &bits, 4);
+  return depth;
+}
+
+struct Box {
+  int32_t triangle;
+  int16_t left, right, top, bottom;  // inclusive
+};
+
+void DrawTriangle(const Vertex& p0, const Vertex& p1, const Vertex& p2, const Box& box, Frame frame, uint64_t* keys) {
+  for (int py = box.top; py <= box.bottom; ++py) {
+    for (int px = box.left; px <= box.right; ++px) {
+      const Areas a = Corners(p0, p1, p2, frame, px, py).areas();
+      const bool inside = (a.a0 >= 0 && a.a1 >= 0 && a.a2 >= 0) || (a.a0 <= 0 && a.a1 <= 0 && a.a2 <= 0);
+      const double total = a.a0 + a.a1 + a.a2;
+      if (!inside || !(total != 0) || total != total) continue;  // degenerate triangles and NaN cover nothing
+      if (a.a0 == 0 && !OwnsEdge(p1, p2, total)) continue;
+      if (a.a1 == 0 && !OwnsEdge(p2, p0, total)) continue;
+      if (a.a2 == 0 && !OwnsEdge(p0, p1, total)) continue;
+      const double z = p0.z * a.a0 + p1.z * a.a1 + p2.z * a.a2;
+      const double w = p0.w * a.a0 + p1.w * a.a1 + p2.w * a.a2;
+      if (!(w * total > 0)) continue;  // behind the eye
+      const float depth = static_cast<float>(z / w);
+      if (!(depth >= -1.f && depth <= 1.f)) continue;
+      uint64_t& key = keys[int64_t{py} * frame.width + px];
+      key = std::min(key, Key(depth, static_cast<uint32_t>(box.triangle)));
+    }
+  }
+}
+
+struct Point {
+  float x, y;  // pixels, centers at integers
+};
+
+// Returns false if some vertex is not safely in front of the eye; the points are then not to be used.
+SIRJAX_CLONES bool ProjectVertices(const Vertex* vertices, int64_t count, Frame frame, Point* points) {
+  const float half_w = 0.5f * frame.width, half_h = 0.5f * frame.height;
+  float nearest = 1.f, farthest = 0.f;
+  for (int64_t i = 0; i < count; ++i) {
+    const float inverse = 1.f / vertices[i].w, x = vertices[i].x * inverse, y = vertices[i].y * inverse;
+    nearest = vertices[i].w < nearest ? vertices[i].w : nearest;
+    const float ax = x < 0 ? -x : x, ay = y < 0 ? -y : y;
+    farthest = ax > farthest ? ax : farthest;
+    farthest = ay > farthest ? ay : farthest;
+    points[i] = {x * half_w + (half_w - 0.5f), y * half_h + (half_h - 0.5f)};
+  }
+  return nearest > 1e-12f && farthest < 1e6f;
+}
+
+constexpr float kSlack = 1e-2f;  // pixels added around boxes, far above float rounding; DrawTriangle decides exactly
+constexpr int kBlock = 512;
+
+// NaN ends up at `low`.
+inline float Clamp(float value, float low, float high) {
+  const float raised = value > low ? value : low;
+  return raised < high ? raised : high;
+}
+
+inline int CeilOf(float value, float side) { return static_cast<int>(side) - static_cast<int>(side - value); }
+inline int FloorOf(float value) { return static_cast<int>(value + 1.f) - 1; }
+
+// Pixel boxes of triangles first .. first + count - 1; keeps those that hold a pixel center (about one in five triangles
+// of a dense face mesh) and returns how many. Branch-free, so that it runs on vectors.
+SIRJAX_CLONES int BoxesInFront(const Point* __restrict points, const int32_t* __restrict triangles, int64_t first,
+                               int count, Frame frame, Box* __restrict boxes) {
+  const float w = static_cast<float>(frame.width), h = static_cast<float>(frame.height);
+  int16_t left[kBlock], right[kBlock], top[kBlock], bottom[kBlock];
+  uint8_t keep[kBlock];
+  for (int k = 0; k < count; ++k) {
+    const int32_t* t = triangles + 3 * (first + k);
+    const Point a = points[t[0]], b = points[t[1]], c = points[t[2]];
+    float min_x = a.x < b.x ? a.x : b.x, max_x = a.x < b.x ? b.x : a.x;
+    float min_y = a.y < b.y ? a.y : b.y, max_y = a.y < b.y ? b.y : a.y;
+    min_x = c.x < min_x ? c.x : min_x, max_x = c.x < max_x ? max_x : c.x;
+    min_y = c.y < min_y ? c.y : min_y, max_y = c.y < max_y ? max_y : c.y;
+    const int x0 = CeilOf(Clamp(min_x - kSlack, 0.f, w), w), x1 = FloorOf(Clamp(max_x + kSlack, -1.f, w - 1.f));
+    const int y0 = CeilOf(Clamp(min_y - kSlack, 0.f, h), h), y1 = FloorOf(Clamp(max_y + kSlack, -1.f, h - 1.f));
+    left[k] = static_cast<int16_t>(x0), right[k] = static_cast<int16_t>(x1);
+    top[k] = static_cast<int16_t>(y0), bottom[k] = static_cast<int16_t>(y1);
+    keep[k] = static_cast<uint8_t>((x0 <= x1) & (y0 <= y1));
+  }
+  int kept = 0;
+  for (int k = 0; k < count; ++k) {
+    boxes[kept] = {static_cast<int32_t>(first + k), left[k], right[k], top[k], bottom[k]};
+    kept += keep[k];
+  }
+  return kept;
+}
+
+// The same where some vertices lie behind the eye: a triangle that crosses the eye plane may be seen anywhere.
+int BoxesAnywhere(const Vertex* vertices, const int32_t* triangles, int64_t first, int count, Frame frame, Box* boxes) {
+  const float w = static_cast<float>(frame.width), h = static_cast<float>(frame.height);
+  int kept = 0;
+  for (int k = 0; k < count; ++k) {
+    const int32_t* t = triangles + 3 * (first + k);
+    const Vertex &a = vertices[t[0]], &b = vertices[t[1]], &c = vertices[t[2]];
+    float min_x = 0, max_x = w - 1, min_y = 0, max_y = h - 1;
+    if (a.w > 1e-6f && b.w > 1e-6f && c.w > 1e-6f) {
+      const float xa = a.x / a.w, xb = b.x / b.w, xc = c.x / c.w, ya = a.y / a.w, yb = b.y / b.w, yc = c.y / c.w;
+      min_x = Clamp((std::min({xa, xb, xc}) + 1) * 0.5f * w - 1, 0, w);
+      max_x = Clamp((std::max({xa, xb, xc}) + 1) * 0.5f * w, -1, w - 1);
+      min_y = Clamp((std::min({ya, yb, yc}) + 1) * 0.5f * h - 1, 0, h);
+      max_y = Clamp((std::max({ya, yb, yc}) + 1) * 0.5f * h, -1, h - 1);
+    }
+    const Box box{static_cast<int32_t>(first + k), static_cast<int16_t>(min_x), static_cast<int16_t>(max_x),
+                  static_cast<int16_t>(min_y), static_cast<int16_t>(max_y)};
+    boxes[kept] = box;
+    kept += box.left <= box.right && box.top <= box.bottom;
+  }
+  return kept;
+}
+
+}  // namespace

@@ -1,0 +1,151 @@
+"""One differentiable-op building block: a function of image batches that any platform and any transformation can run.
+
+    custom_vmap( custom_partitioning( platform_dependent(cpu=C++ handler, default=plain JAX) ) )
+
+- platform_dependent picks the code when a program is lowered, so that one exported program runs anywhere;
+- custom_partitioning keeps the work where the images are: jit over sharded batches needs no communication;
+- custom_vmap merges a mapped axis into the image axis, because the handlers know one image axis only.
+
+Gradients are added outside with jax.custom_vjp, whose backward pass is again such an operation.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.custom_batching import custom_vmap
+from jax.experimental.custom_partitioning import custom_partitioning
+from jax.sharding import NamedSharding, PartitionSpec
+
+from sirjax.render.backends import resolve
+
+Function = Callable[..., tuple[Array, ...]]
+
+
+def image_operation(
+    cpu: Function, xla: Function, *, ranks: Sequence[int | None], result_ranks: Sequence[int], backend: str
+) -> Function:
+    """Wraps two functions of the same arrays and results into one.
+
+    Args:
+      cpu: the version that calls C++ handlers.
+      xla: the plain twin.
+      ranks: for each operand its rank when it has the leading image axis (with one dimension less it is shared by all
+        images), or None if it is always shared.
+      result_ranks: ranks of the results; all have the leading image axis.
+      backend: "auto", "cpu" or "xla".
+    """
+    chosen = resolve(backend)
+
+    def by_platform(*operands: Array) -> tuple[Array, ...]:
+        if chosen == "xla":
+            return xla(*operands)
+        if chosen == "cpu":
+            return lax.platform_dependent(*operands, cpu=cpu)
+        return lax.platform_dependent(*operands, cpu=cpu, default=xla)
+
+    @functools.cache
+    def partitioned(*has_images: bool):
+        operation = custom_partitioning(by_platform)
+        first = has_images.index(True)
+
+        def image_axis(operands):
+            spec = getattr(operands[first].sharding, "spec", None)
+            return spec[0] if spec else None
+
+        def along(mesh, axis, rank: int):
+            return NamedSharding(mesh, PartitionSpec(axis, *[None] * (rank - 1)))
+
+        def infer(mesh, operands, results):
+            return tuple(along(mesh, image_axis(operands), result.ndim) for result in results)
+
+        def partition(mesh, operands, results):
+            axis = image_axis(operands)
+            wanted = tuple(
+                along(mesh, axis if images else None, operand.ndim)
+                for operand, images in zip(operands, has_images, strict=True)
+            )
+            return mesh, by_platform, infer(mesh, operands, results), wanted
+
+        operand_ranks = [
+            rank if images else (2 if rank is None else rank - 1)
+            for rank, images in zip(ranks, has_images, strict=True)
+        ]
+        operation.def_partition(
+            partition=partition,
+            infer_sharding_from_operands=infer,
+            sharding_rule=_sharding_rule(operand_ranks, has_images, result_ranks),
+        )
+        return operation
+
+    @custom_vmap
+    def operation(*operands: Array) -> tuple[Array, ...]:
+        has_images = (rank == operand.ndim for rank, operand in zip(ranks, operands, strict=True))
+        return tuple(partitioned(*has_images)(*operands))
+
+    @operation.def_vmap
+    def merge_mapped_axis(axis_size: int, mapped: Sequence[bool], *operands: Array):
+        results_mapped = (True,) * len(result_ranks)
+        if any(is_mapped and rank is None for rank, is_mapped in zip(ranks, mapped, strict=True)):
+            # Shared by definition (triangles): one call for each of them.
+            def one(index):
+                return operation(*(x[index] if is_mapped else x for x, is_mapped in zip(operands, mapped, strict=True)))
+
+            return lax.map(one, jnp.arange(axis_size)), results_mapped
+        num_images = next(
+            operand.shape[int(is_mapped)]
+            for operand, rank, is_mapped in zip(operands, ranks, mapped, strict=True)
+            if rank is not None and operand.ndim - is_mapped == rank
+        )
+        merged = []
+        for operand, rank, is_mapped in zip(operands, ranks, mapped, strict=True):
+            if is_mapped and operand.ndim == rank:  # shared by the images of one mapped call
+                operand = jnp.repeat(operand, num_images, axis=0)
+            elif rank is not None and operand.ndim - is_mapped == rank:
+                whole = operand if is_mapped else jnp.broadcast_to(operand[None], (axis_size, *operand.shape))
+                operand = whole.reshape(axis_size * num_images, *whole.shape[2:])
+            merged.append(operand)
+        results = operation(*merged)
+        return tuple(r.reshape(axis_size, num_images, *r.shape[1:]) for r in results), results_mapped
+
+    return operation
+
+
+def _sharding_rule(ranks: Sequence[int], has_images: Sequence[bool], result_ranks: Sequence[int]) -> str:
+    """Einsum-like: only the image axis "n" is common, every other dimension stands for itself."""
+    count = itertools.count()
+
+    def names(rank: int, images: bool) -> str:
+        own = [f"d{next(count)}" for _ in range(rank - images)]
+        return " ".join(["n", *own] if images else own)
+
+    operands = ", ".join(names(rank, images) for rank, images in zip(ranks, has_images, strict=True))
+    return f"{operands} -> {', '.join(names(rank, True) for rank in result_ranks)}"
+
+
+def call_handler(name: str, results: Sequence[tuple[tuple[int, ...], Any]], *operands: Array) -> tuple[Array, ...]:
+    """Calls a registered C++ handler; `results` are the shapes and dtypes it fills."""
+    shapes = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in results)
+    return tuple(vary_like(result, *operands) for result in jax.ffi.ffi_call(name, shapes)(*operands))
+
+
+def vary_like(x: Array, *others: Array) -> Array:
+    """Marks `x` as different on the devices where any of `others` differs; shard_map's type check asks for it."""
+    missing = frozenset().union(*map(_varying_axes, others)) - _varying_axes(x)
+    return lax.pcast(x, tuple(missing), to="varying") if missing else x
+
+
+def same_axes(*arrays: Array) -> tuple[Array, ...]:
+    """All arrays, marked as varying over the same device axes (the gradient of the mark is the sum over devices)."""
+    return tuple(vary_like(x, *arrays) for x in arrays)
+
+
+def _varying_axes(x: Array) -> frozenset:
+    kind = jax.typeof(x)
+    if hasattr(kind, "mat"):  # newer JAX keeps them in a manual-axes record
+        return frozenset(kind.mat.varying)
+    return frozenset(getattr(kind, "vma", ()))
