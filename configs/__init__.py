@@ -1,0 +1,1 @@
+"""Settings of training runs; `default` is the schema."""

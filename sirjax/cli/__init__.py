@@ -1,0 +1,1 @@
+"""The `sirjax` command and its sub-commands."""

@@ -32,7 +32,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         implementation.add_arguments(sub)
-        sub.set_defaults(run=implementation.run)
+        sub.set_defaults(run=implementation.run, takes_settings=getattr(implementation, "TAKES_SETTINGS", False))
     return parser
 
 
@@ -40,7 +40,11 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one sub-command; returns the exit code: 0 done, 1 error, 2 wrong usage or partly failed (see --help)."""
     argv = sys.argv[1:] if argv is None else list(argv)
     command = next((word for word in argv if word in COMMANDS), None)
-    args = build_parser(command).parse_args(argv)
+    parser = build_parser(command)
+    args, settings = parser.parse_known_args(argv)
+    if settings and not args.takes_settings:
+        parser.error(f"unknown option {settings[0]} for 'sirjax {command}'; see 'sirjax {command} --help'")
+    args.settings = settings
     try:
         return args.run(args) or 0
     except KeyboardInterrupt:

@@ -1,0 +1,59 @@
+"""Train from records. Start the same command again and it goes on from the newest checkpoint.
+
+examples:
+  sirjax train --config warmup --workdir runs/warmup --config.data.landmark=records/landmark
+  sirjax train --config sir --workdir runs/sir --config.init_from=runs/warmup \\
+      --config.data.landmark=records/landmark --config.data.identity=records/identity
+  sirjax train --config sir ... --config.sir.center=plain --config.data.batch_size=32
+
+Every setting of configs/default.py can be given as --config.<name>=<value>.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+import configs
+from sirjax.training.loop import train
+
+TAKES_SETTINGS = True  # unknown --config.* options are settings, checked against the schema below
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of `sirjax train`."""
+    parser.add_argument("--config", required=True, help="a config file, or the name of one in configs/: warmup, sir")
+    parser.add_argument("--workdir", required=True, type=Path, help="run directory: checkpoints, metrics, pictures")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trains."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("absl").setLevel(logging.WARNING)
+    train(load_config(args.config, args.settings), args.workdir, progress=not args.quiet)
+    return 0
+
+
+def load_config(name: str, overrides: list[str]) -> ConfigDict:
+    """The settings of a config file with `--config.<name>=<value>` overrides applied.
+
+    Raises:
+      FileNotFoundError: if there is no such config.
+      ValueError: for an unknown setting or a value of the wrong type.
+    """
+    path = Path(name)
+    if not path.suffix:
+        path = Path(configs.__file__).parent / f"{name}.py"
+    if not path.is_file():
+        known = sorted(p.stem for p in Path(configs.__file__).parent.glob("*.py") if p.stem != "__init__")
+        raise FileNotFoundError(f"no config {name!r}; give a path to a .py file, or one of: {', '.join(known)}")
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file("config", flag_values=values)
+    try:
+        values(["sirjax", f"--config={path}", *overrides])
+    except (flags.Error, AttributeError, TypeError, KeyError) as error:
+        raise ValueError(str(error).strip("\"'")) from error
+    return values.config

@@ -1,0 +1,147 @@
+"""Checkpoints through orbax: written in the background, complete or not at all, the newest one wins."""
+
+import json
+from pathlib import Path
+
+import jax
+import orbax.checkpoint as ocp
+
+from sirjax.training.state import TrainState
+
+DIRECTORY = "checkpoints"
+
+
+class CheckpointStore:
+    """The checkpoints of one run directory. A context manager: leaving it waits for writes under way.
+
+    Args:
+      workdir: the run directory.
+      fingerprint: of the face model; a checkpoint made with another one is refused.
+      keep: how many of the newest checkpoints stay.
+    """
+
+    def __init__(self, workdir: Path, *, fingerprint: str, keep: int = 3):
+        self._root = (workdir / DIRECTORY).absolute()
+        self._fingerprint = fingerprint
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, cleanup_tmp_directories=True)
+        self._manager = ocp.CheckpointManager(self._root, options=options)
+
+    def __enter__(self) -> "CheckpointStore":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def save(self, step: int, state: TrainState) -> None:
+        """Starts writing `state` in the background; returns as soon as it has been copied."""
+        if step in self._manager.all_steps():
+            return
+        networks = state.params["networks"]
+        rest = state.replace(params={name: value for name, value in state.params.items() if name != "networks"})
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                networks=ocp.args.StandardSave(networks),  # alone, so that prediction reads nothing else
+                training=ocp.args.StandardSave(rest),
+                metadata=ocp.args.JsonSave({"face_model": self._fingerprint, "shapes": _shapes(state)}),
+            ),
+        )
+
+    def restore_latest(self, like: TrainState) -> TrainState | None:
+        """The newest checkpoint, shaped and placed like `like`; None if there is none.
+
+        Raises:
+          ValueError: if the checkpoint was made with another face model, or does not fit `like`.
+        """
+        step = self._manager.latest_step()
+        if step is None:
+            return None
+        metadata = check_fingerprint(self._manager, step, self._fingerprint, self._root)
+        _check_shapes(metadata["shapes"], _shapes(like), self._root / str(step))
+        networks = like.params["networks"]
+        rest = like.replace(params={name: value for name, value in like.params.items() if name != "networks"})
+        restored = self._manager.restore(
+            step,
+            args=ocp.args.Composite(
+                networks=ocp.args.StandardRestore(jax.tree.map(_abstract, networks)),
+                training=ocp.args.StandardRestore(jax.tree.map(_abstract, rest)),
+            ),
+        )
+        state = restored["training"]
+        return state.replace(params={**state.params, "networks": restored["networks"]})
+
+    def close(self) -> None:
+        """Waits until everything is on disk."""
+        self._manager.wait_until_finished()
+        self._manager.close()
+
+
+def load_network_params(workdir: Path, *, fingerprint: str | None = None) -> tuple[dict, int]:
+    """Network parameters and step of the newest checkpoint in a run directory.
+
+    Raises:
+      FileNotFoundError: if there is no checkpoint.
+      ValueError: if `fingerprint` is given and the checkpoint was made with another face model.
+    """
+    root = (Path(workdir) / DIRECTORY).absolute()
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"{workdir} is not a run directory: it has no {DIRECTORY}/; name the --workdir of a `sirjax train` run"
+        )
+    with ocp.CheckpointManager(root, options=ocp.CheckpointManagerOptions(read_only=True)) as manager:
+        step = manager.latest_step()
+        if step is None:
+            raise FileNotFoundError(f"{root} holds no complete checkpoint yet; let the run reach its first one")
+        if fingerprint is not None:
+            check_fingerprint(manager, step, fingerprint, root)
+        restored = manager.restore(step, args=ocp.args.Composite(networks=ocp.args.StandardRestore()))
+        return restored["networks"], step
+
+
+def check_fingerprint(manager: ocp.CheckpointManager, step: int, fingerprint: str, root: Path) -> dict:
+    """Refuses a checkpoint that another face model made: its codes would mean other shapes. Returns its metadata."""
+    metadata = manager.restore(step, args=ocp.args.Composite(metadata=ocp.args.JsonRestore()))["metadata"]
+    if metadata["face_model"] != fingerprint:
+        raise ValueError(
+            f"{root / str(step)} was trained with face model {metadata['face_model'][:12]}, this one is "
+            f"{fingerprint[:12]}; set config.face_model to the model of the run, or train into a new --workdir"
+        )
+    return metadata
+
+
+def save_config(workdir: Path, config: dict) -> None:
+    """Writes the resolved settings beside the checkpoints, whole or not at all."""
+    path = workdir / "config.json"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def load_config(workdir: Path) -> dict:
+    """The resolved settings of a run.
+
+    Raises:
+      FileNotFoundError: if `workdir` is not a run directory.
+    """
+    path = Path(workdir) / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{workdir} is not a run directory: it has no config.json; name a run's --workdir")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _shapes(state: TrainState) -> dict[str, list[int]]:
+    return {jax.tree_util.keystr(path): list(leaf.shape) for path, leaf in jax.tree.leaves_with_path(state)}
+
+
+def _check_shapes(saved: dict, wanted: dict, path: Path) -> None:
+    for name in sorted(saved.keys() | wanted.keys()):
+        if saved.get(name) != wanted.get(name):
+            raise ValueError(
+                f"{path} does not fit these settings: {name} is {saved.get(name)} there and {wanted.get(name)} here "
+                "(another network preset, number of identities or optimizer?); restore the settings, or train into a "
+                "new --workdir"
+            )
+
+
+def _abstract(leaf: jax.Array) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None))

@@ -1,0 +1,228 @@
+"""The training loop. A run is resumed by starting it again: the batch of step t depends on (seed, t) only."""
+
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from sirjax.data.records import open_records
+from sirjax.morphable.storage import fingerprint
+from sirjax.training import checkpoint, resume
+from sirjax.training.log import MetricLog, TrainingDivergedError, require_finite, save_batch, warn_of_collapse
+from sirjax.training.optimizer import make_optimizer
+from sirjax.training.parallel import DEVICES, parallel_step, replicate, split_batch
+from sirjax.training.preview import Preview
+from sirjax.training.setup import (
+    Timeline,
+    make_face_model,
+    make_frozen,
+    make_method,
+    make_networks_for,
+    make_schedule_for,
+)
+from sirjax.training.state import TrainState, initial_state
+from sirjax.training.step import make_train_step
+from sirjax.types import Batch
+
+logger = logging.getLogger("sirjax")
+
+
+def train(config: ConfigDict, workdir: Path, *, progress: bool = True) -> TrainState:
+    """Trains to the end of the schedule, going on from the newest checkpoint in `workdir` if there is one.
+
+    Args:
+      config: see `configs/default.py`.
+      workdir: receives config.json, checkpoints/, metrics.jsonl, tensorboard/ and images/.
+      progress: whether to draw a progress bar.
+
+    Returns:
+      The final state.
+
+    Raises:
+      ValueError: for settings that do not fit together, or not the run already in `workdir`.
+      TrainingDivergedError: when a loss is not finite, or too many steps had to be skipped.
+    """
+    sources = open_sources(config.data)
+    face_model = make_face_model(config.face_model)
+    networks = make_networks_for(config.networks, face_model)
+    method = make_method(config, face_model)
+    if method.uses_identities and not sources.num_identities:
+        raise ValueError("sir.weight is positive but data.identity names no records; name them, or set sir.weight=0")
+    num_samples = sum(len(source) for source in (sources.identity, sources.landmark) if source is not None)
+    timeline = Timeline.of(config.schedule, num_samples=num_samples, batch_size=config.data.batch_size)
+    schedule = make_schedule_for(config.optimizer, timeline)
+    optimizer = make_optimizer(
+        schedule, weight_decay=config.optimizer.weight_decay, clip_norm=config.optimizer.clip_norm
+    )
+    resume.claim(workdir, config)
+
+    devices = jax.local_devices()
+    frozen = replicate(make_frozen(config, face_model), devices)
+    state = initial_state(
+        networks,
+        optimizer,
+        num_identities=sources.num_identities if method.uses_identities else 0,
+        num_shape=face_model.num_shape,
+        seed=config.seed,
+    )
+    steps_of = _compiled_steps(lambda method: make_train_step(networks, optimizer, method, axis_name=DEVICES), devices)
+    model_id = fingerprint(face_model)
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(
+            checkpoint.CheckpointStore(workdir, fingerprint=model_id, keep=config.run.keep_checkpoints)
+        )
+        state = resume.starting_state(store, state, init_from=config.init_from, fingerprint=model_id)
+        state = replicate(state, devices)
+        start = int(state.step)
+        log = stack.enter_context(MetricLog(workdir, start_step=start))
+        stop = stack.enter_context(_StopRequest())
+        stream = stack.enter_context(contextlib.closing(make_batches(config, sources, start_step=start)))
+        bar = stack.enter_context(
+            tqdm(total=timeline.total, initial=start, desc=workdir.name, unit="step", disable=not progress)
+        )
+        preview = Preview(networks, method, frozen) if config.run.image_every else None
+        watch = _Watch(config, workdir, log, bar, schedule, num_shape=face_model.num_shape)
+        for step in range(start + 1, timeline.total + 1):
+            batch = next(stream)
+            train_step = steps_of(timeline.phase(method, step - 1))
+            state, metrics = train_step(state, split_batch(batch, len(devices)), frozen)
+            watch.saw(step, metrics, batch)
+            if preview and step % config.run.image_every == 0:
+                log.write_image(step, "faces", preview.draw(state.params["networks"], batch))
+            if stop.requested or step % config.run.checkpoint_every == 0 or step == timeline.total:
+                watch.settle()  # a checkpoint is only written of steps known to be finite
+                store.save(step, state)
+            if stop.requested:
+                logger.warning("stopped at step %d of %d; start the same command to go on", step, timeline.total)
+                break
+        watch.settle()
+    return state
+
+
+def open_sources(settings: ConfigDict) -> pipeline.Sources:
+    """Opens the records `config.data` names.
+
+    Raises:
+      ValueError: if it names none.
+    """
+    if not settings.landmark and not settings.identity:
+        raise ValueError("data.landmark and data.identity are both empty: name at least one folder of records")
+    return pipeline.Sources(
+        identity=open_records(settings.identity) if settings.identity else None,
+        landmark=open_records(settings.landmark) if settings.landmark else None,
+    )
+
+
+def make_batches(config: ConfigDict, sources: pipeline.Sources, *, start_step: int):
+    """The batches of steps start_step + 1, start_step + 2, ... (element t of the sequence is for the step after t)."""
+    settings = config.data
+    return pipeline.batches(
+        sources,
+        batch_size=settings.batch_size,
+        seed=config.seed,
+        start_step=start_step,
+        shares=settings.identity_share,
+        images_per_identity=settings.images_per_identity,
+        augmentation=Augmentation(**settings.augmentation),
+        cache_bytes=settings.cache_megabytes << 20,
+    )
+
+
+def _compiled_steps(make_step: Callable, devices: list[jax.Device]) -> Callable:
+    """One compiled step per phase's method."""
+    steps = {}
+
+    def step_of(method):
+        if method not in steps:
+            steps[method] = parallel_step(make_step(method), devices)
+        return steps[method]
+
+    return step_of
+
+
+class _Watch:
+    """Looks at each step's metrics one step late, so that the device never waits for the host."""
+
+    def __init__(self, config: ConfigDict, workdir: Path, log: MetricLog, bar: tqdm, schedule, *, num_shape: int):
+        self._run = config.run
+        self._batch_size = config.data.batch_size
+        self._workdir = workdir
+        self._log = log
+        self._bar = bar
+        self._schedule = schedule
+        self._num_shape = num_shape
+        self._pending = None
+        self._skipped = 0
+        self._since = (time.perf_counter(), None)
+
+    def saw(self, step: int, metrics: dict, batch: Batch) -> None:
+        self.settle()
+        self._pending = (step, metrics, batch)
+
+    def settle(self) -> None:
+        """Waits for the step last seen, checks it and logs it."""
+        if self._pending is None:
+            return
+        step, metrics, batch = self._pending
+        self._pending = None
+        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        self._check(step, values, batch)
+        self._bar.update(1)
+        if step % self._run.log_every and step != self._bar.total:
+            return
+        now = time.perf_counter()
+        before, last_step = self._since
+        if last_step is not None:
+            values["images_per_second"] = (step - last_step) * self._batch_size / (now - before)
+        self._since = (now, step)
+        values["learning_rate"] = float(self._schedule(step))
+        values["skipped"] = self._skipped
+        self._log.write(step, values)
+        warn_of_collapse(values["shape_norm"], self._num_shape, step)
+        shown = {
+            "total": "loss",
+            "landmark_error_px": "landmarks px",
+            "shape_norm": "|a/s|",
+            "images_per_second": "img/s",
+        }
+        self._bar.set_postfix({label: f"{values[name]:.3g}" for name, label in shown.items() if name in values})
+
+    def _check(self, step: int, values: dict[str, float], batch: Batch) -> None:
+        if self._run.non_finite == "stop":
+            require_finite(values, step=step, batch=batch, workdir=self._workdir)
+        elif not all(np.isfinite(list(values.values()))):
+            self._skipped += 1
+            path = save_batch(self._workdir, step, batch)
+            logger.warning("step %d skipped: not finite; its batch is in %s", step, path)
+            if self._skipped > self._run.max_skipped:
+                raise TrainingDivergedError(
+                    f"step {step}: {self._skipped} steps were not finite, more than run.max_skipped="
+                    f"{self._run.max_skipped}; lower optimizer.learning_rate and look at the saved batches"
+                )
+
+
+class _StopRequest:
+    """Turns SIGTERM into a request to checkpoint and leave; the handler before is put back on exit."""
+
+    def __init__(self):
+        self.requested = False
+        self._before = None
+
+    def __enter__(self) -> "_StopRequest":
+        with contextlib.suppress(ValueError):  # signals can only be set in the main thread
+            self._before = signal.signal(signal.SIGTERM, self._request)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def _request(self, *_) -> None:
+        self.requested = True

@@ -1,0 +1,61 @@
+"""Where a run starts: fresh, from another run's networks, or where it was killed."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from sirjax.training import checkpoint
+from sirjax.training.state import TrainState
+
+# Settings that may change between a run and its continuation: they do not alter what a step computes.
+FREE = ("run.", "schedule.epochs", "schedule.steps", "data.cache_megabytes", "render.backend", "init_from")
+
+logger = logging.getLogger("sirjax")
+
+
+def claim(workdir: Path, config: ConfigDict) -> None:
+    """Writes the settings into a new run directory, or checks them against the run already there.
+
+    Raises:
+      ValueError: if a setting that changes the result differs from the run in `workdir`.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    now = flatten(config.to_dict())
+    if (workdir / "config.json").exists():
+        before = flatten(checkpoint.load_config(workdir))
+        for name in sorted(now.keys() | before.keys()):
+            if name.startswith(FREE) or now.get(name) == before.get(name):
+                continue
+            raise ValueError(
+                f"{workdir} holds a run with {name} = {before.get(name)!r}, this one has {now.get(name)!r}; "
+                "give the same settings to go on, or name another --workdir"
+            )
+    checkpoint.save_config(workdir, config.to_dict())
+
+
+def starting_state(
+    store: checkpoint.CheckpointStore, fresh: TrainState, *, init_from: str, fingerprint: str
+) -> TrainState:
+    """The newest checkpoint of the run; else `fresh`, with the networks of run `init_from` if one is named."""
+    restored = store.restore_latest(fresh)
+    if restored is not None:
+        logger.info("going on from step %d", int(restored.step))
+        return restored
+    if not init_from:
+        return fresh
+    networks, step = checkpoint.load_network_params(Path(init_from), fingerprint=fingerprint)
+    logger.info("networks from %s, step %d", init_from, step)
+    return fresh.replace(params={**fresh.params, "networks": networks})
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}; sequences become lists, as JSON would have them."""
+    flat = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return flat

@@ -1,0 +1,182 @@
+"""From settings to parts: the one place below the command line that reads the config's names."""
+
+import dataclasses
+from pathlib import Path
+
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from sirjax import decode
+from sirjax.losses.total import LossWeights
+from sirjax.morphable.builtin import load
+from sirjax.morphable.model import FaceModel
+from sirjax.morphable.orthonormalize import orthonormalize
+from sirjax.morphable.storage import fingerprint
+from sirjax.networks.model import FaceNetworks, make_networks
+from sirjax.networks.pretrained import load_vgg16
+from sirjax.training import checkpoint
+from sirjax.training.optimizer import make_schedule
+from sirjax.training.terms import Frozen, Method, center_weight_of
+
+
+def make_face_model(settings: ConfigDict) -> FaceModel:
+    """The face model of `config.face_model`, its basis made orthonormal if asked for (condition (3) of Table I)."""
+    model = load(settings.path)
+    if not settings.orthonormalize or is_orthonormal(model):
+        return model
+    return orthonormalize(model)[0]
+
+
+def is_orthonormal(model: FaceModel, tolerance: float = 1e-4) -> bool:
+    """Whether the shape basis's Gram matrix is the identity."""
+    gram = model.shape_basis @ model.shape_basis.T
+    return bool(jnp.abs(gram - jnp.eye(len(gram))).max() < tolerance)
+
+
+def make_networks_for(settings: ConfigDict, face_model: FaceModel) -> FaceNetworks:
+    """The networks of `config.networks`, with as many outputs as the face model has modes."""
+    return make_networks(
+        settings.preset,
+        num_shape=face_model.num_shape,
+        num_expression=face_model.num_expression,
+        uv_size=settings.uv_size,
+        shared_stages=settings.shared_stages,
+        albedo_maps=settings.albedo_maps,
+        block_bias=settings.block_bias,
+        dtype=jnp.dtype(settings.dtype),
+    )
+
+
+def make_frozen(config: ConfigDict, face_model: FaceModel) -> Frozen:
+    """Face model, camera template and, if the perceptual loss is on, VGG16."""
+    wants_features = config.losses.perceptual > 0
+    return Frozen(
+        face_model=face_model,
+        camera_template=decode.camera_template(face_model),
+        vgg16=load_vgg16(config.losses.vgg16_weights or None) if wants_features else None,
+    )
+
+
+def make_method(config: ConfigDict, face_model: FaceModel) -> Method:
+    """The losses and their forms, with every phase's terms on."""
+    losses, sir = config.losses, config.sir
+    weights = LossWeights(
+        landmark=losses.landmark,
+        pixel=losses.pixel,
+        perceptual=losses.perceptual,
+        regularization=losses.regularization,
+        shape_prior=losses.shape_prior,
+        shape_prior_on_identity=losses.shape_prior_on_identity,
+        expression_prior=losses.expression_prior,
+        albedo=losses.albedo,
+        albedo_magnitude=losses.albedo_uv,
+        sir=sir.weight,
+        softmax=sir.softmax_weight,
+        center=center_weight_of(face_model, sir.center_weight),
+        kl=sir.kl_weight,
+    )
+    return Method(
+        weights=weights,
+        landmark_norm=losses.landmark_norm,
+        contour_weight=losses.contour_weight,
+        albedo_squared=losses.albedo_squared,
+        albedo_mirror_probability=losses.albedo_mirror_probability,
+        softmax=sir.softmax,
+        scale=sir.scale,
+        margin=sir.margin,
+        embedding=sir.embedding,
+        center=sir.center,
+        center_rate=sir.center_rate,
+        pose_weight=sir.pose_weight,
+        expression_decay=sir.expression_decay,
+        kl_scope=sir.kl_scope,
+        compares_features=losses.perceptual > 0,
+        camera_gains=make_gains(config.camera),
+        backend=config.render.backend,
+        seed=config.seed,
+    )
+
+
+def make_gains(settings: ConfigDict) -> decode.CameraGains:
+    """The gains of `config.camera`."""
+    return decode.CameraGains(
+        quaternion=settings.quaternion_gain, scale=settings.scale_gain, translation=settings.translation_gain
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Timeline:
+    """A run in steps: how long it is and when its phases begin."""
+
+    total: int
+    pixel_from: int
+    perceptual_from: int
+    steps_per_epoch: float
+
+    @classmethod
+    def of(cls, settings: ConfigDict, *, num_samples: int, batch_size: int) -> "Timeline":
+        """Turns `config.schedule`'s epochs (passes over `num_samples`) into steps."""
+        per_epoch = num_samples / batch_size
+        total = settings.steps or round(settings.epochs * per_epoch)
+        return cls(
+            total=total,
+            pixel_from=round(settings.pixel_from * per_epoch),
+            perceptual_from=round(settings.perceptual_from * per_epoch),
+            steps_per_epoch=per_epoch,
+        )
+
+    def phase(self, method: Method, step: int) -> Method:
+        """The method with the terms that are active when `step` steps have been taken."""
+        return dataclasses.replace(
+            method,
+            renders=step >= self.pixel_from and method.weights.pixel + method.weights.perceptual > 0,
+            compares_features=method.compares_features and step >= self.perceptual_from,
+        )
+
+
+def make_schedule_for(settings: ConfigDict, timeline: Timeline):
+    """The learning rate of `config.optimizer` as a function of the step."""
+    return make_schedule(
+        settings.schedule,
+        learning_rate=settings.learning_rate,
+        total_steps=timeline.total,
+        milestones=[round(epoch * timeline.steps_per_epoch) for epoch in settings.milestones],
+        decay=settings.decay,
+        warmup_steps=settings.warmup_steps,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+    """What prediction needs of a run."""
+
+    networks: FaceNetworks
+    params: dict
+    face_model: FaceModel
+    gains: decode.CameraGains
+    metadata: dict  # step, face_model (fingerprint), face_model_licence, face_model_name
+
+
+def load_run(workdir: Path) -> TrainedRun:
+    """The networks, newest parameters and face model of a run directory.
+
+    Raises:
+      FileNotFoundError: if `workdir` is not a run directory or holds no checkpoint.
+      ValueError: if the face model is not the one the run was trained with.
+    """
+    config = ConfigDict(checkpoint.load_config(workdir))
+    face_model = make_face_model(config.face_model)
+    identity = fingerprint(face_model)
+    params, step = checkpoint.load_network_params(workdir, fingerprint=identity)
+    return TrainedRun(
+        networks=make_networks_for(config.networks, face_model),
+        params=params,
+        face_model=face_model,
+        gains=make_gains(config.camera),
+        metadata={
+            "step": step,
+            "face_model": identity,
+            "face_model_name": face_model.name,
+            "face_model_licence": face_model.licence,
+        },
+    )

@@ -1,0 +1,175 @@
+"""The loss terms of one batch: networks, face model and renderer meet the labels (Eqs. 9-21)."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from flax import struct
+from jax import Array
+from jaxtyping import Bool, Float
+
+from sirjax import decode as decoding
+from sirjax.geometry.camera import CameraTemplate
+from sirjax.losses import landmark, margin, perceptual, photometric, regularization, sir
+from sirjax.losses.total import LossWeights
+from sirjax.morphable import coefficients as units
+from sirjax.morphable.model import FaceModel
+from sirjax.networks.vgg16 import VGG16Features
+from sirjax.types import NO_IDENTITY, Batch, Camera, Coefficients, NetworkOutput, Rendering
+
+
+@struct.dataclass
+class Frozen:
+    """What training reads and never changes."""
+
+    face_model: FaceModel
+    camera_template: CameraTemplate
+    vgg16: dict | None  # parameters of VGG16Features, or None: no perceptual loss
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """The choices of the method: which losses, in which form. One compiled step per value."""
+
+    weights: LossWeights = dataclasses.field(default_factory=LossWeights)
+    landmark_norm: str = "mse"
+    contour_weight: float = 1.0
+    albedo_squared: bool = False
+    albedo_mirror_probability: float = 0.5
+    softmax: str = "cosface"  # or softmax, arcface, none
+    scale: float = 32.0
+    margin: float = 0.2
+    embedding: str = "raw"  # or whitened
+    center: str = "weighted"  # or plain, none
+    center_rate: float = 0.5
+    pose_weight: str = "paper"  # or relu_cos
+    expression_decay: float = 1 / 3
+    kl_scope: str = "identity"  # or all
+    renders: bool = True  # off in the first phase of the warm-up: landmarks only, nothing is drawn
+    compares_features: bool = True  # the perceptual loss; needs VGG16
+    camera_gains: decoding.CameraGains = dataclasses.field(default_factory=decoding.CameraGains)
+    backend: str = "auto"
+    seed: int = 0
+
+    @property
+    def uses_identities(self) -> bool:
+        """Whether any SIR term is on."""
+        return self.weights.sir > 0 and (self.softmax != "none" or self.center != "none" or self.weights.kl > 0)
+
+
+@struct.dataclass
+class Reading:
+    """What the networks made of a batch, for center updates, logs and pictures."""
+
+    output: NetworkOutput
+    camera: Camera
+    landmarks: Array  # [B, 68, 2]
+    rendering: Rendering | None  # None while nothing is drawn
+    mirrored: Array  # bool [B], drawn with mirrored albedo
+
+
+def drawn_mirrored(method: Method, step: Array, batch_size: int, axis_name: str | None) -> Bool[Array, " B"]:
+    """Which samples of this device are drawn with mirrored albedo: a function of (seed, step, place in the batch)."""
+    key = jax.random.fold_in(jax.random.key(method.seed), step)
+    if axis_name is None:
+        return jax.random.bernoulli(key, method.albedo_mirror_probability, (batch_size,))
+    shape = (jax.lax.axis_size(axis_name), batch_size)
+    return jax.random.bernoulli(key, method.albedo_mirror_probability, shape)[jax.lax.axis_index(axis_name)]
+
+
+def read_batch(
+    networks: nn.Module, method: Method, network_params: dict, frozen: Frozen, image: Array, mirrored: Array
+) -> Reading:
+    """Runs the networks and decodes as much as the phase needs."""
+    output = networks.apply({"params": network_params}, image)
+    image_size = (image.shape[1], image.shape[2])
+    if method.renders:
+        face = decoding.decode(
+            frozen.face_model,
+            output,
+            frozen.camera_template,
+            image_size=image_size,
+            gains=method.camera_gains,
+            mirrored=mirrored,
+            backend=method.backend,
+        )
+        return Reading(output, face.camera, face.landmarks, face.rendering, mirrored)
+    camera = decoding.decode_camera(output, frozen.camera_template, image_size=image_size, gains=method.camera_gains)
+    coefficients = Coefficients(shape=output.shape, expression=output.expression)
+    landmarks = decoding.project_landmarks(frozen.face_model, coefficients, camera)
+    return Reading(output, camera, landmarks, None, mirrored)
+
+
+def reconstruction_terms(
+    method: Method, frozen: Frozen, batch: Batch, reading: Reading
+) -> dict[str, Float[Array, " B"]]:
+    """Terms that need no identity: landmarks, pixels, features, priors (Eqs. 10-16)."""
+    output = reading.output
+    terms = {
+        "landmark": landmark.landmark_loss(
+            reading.landmarks, batch.landmarks, norm=method.landmark_norm, contour_weight=method.contour_weight
+        ),
+        "shape_prior": regularization.coefficient_prior(output.shape),
+        "expression_prior": regularization.coefficient_prior(output.expression),
+    }
+    if reading.rendering is None:
+        return terms
+    channel = reading.mirrored.astype(jnp.int32)[:, None, None, None]  # confidence channel 1 is for mirrored albedo
+
+    def sigma(confidence):
+        return jnp.take_along_axis(confidence, channel, axis=-1)[..., 0]
+
+    rendering = reading.rendering
+    terms["pixel"] = photometric.pixel_loss(
+        rendering.image, batch.image, rendering.mask, sigma(output.pixel_confidence)
+    )
+    size = output.albedo_residual.shape[1]
+    uv_mask = jax.image.resize(frozen.face_model.uv_mask.astype(jnp.float32), (size, size), "nearest") > 0.5
+    terms["albedo"] = regularization.albedo_regularization(
+        output.albedo_residual, uv_mask, eps_uv=method.weights.albedo_magnitude, squared=method.albedo_squared
+    )
+    if method.compares_features and frozen.vgg16 is not None:
+        vgg16 = VGG16Features()
+        drawn = perceptual.compose_over(rendering.image, batch.image, rendering.mask)
+        terms["perceptual"] = perceptual.perceptual_loss(
+            vgg16.apply({"params": frozen.vgg16}, drawn),
+            jax.lax.stop_gradient(vgg16.apply({"params": frozen.vgg16}, batch.image)),
+            sigma(output.feature_confidence),
+        )
+    return terms
+
+
+def identity_terms(
+    method: Method,
+    frozen: Frozen,
+    batch: Batch,
+    reading: Reading,
+    class_weights: Float[Array, "C S"],
+    centers: Float[Array, "C S"],
+    axis_name: str | None,
+) -> tuple[dict[str, Float[Array, " B"]], Float[Array, ""]]:
+    """The SIR loss: classification and center terms per sample, KL of the global batch (Eqs. 17-21)."""
+    whitened = reading.output.shape
+    shape_mm = units.to_millimeters(whitened, frozen.face_model.shape_std)
+    terms = {}
+    if method.softmax != "none":
+        embedding = shape_mm if method.embedding == "raw" else whitened
+        terms["softmax"] = margin.identity_loss(
+            method.softmax, embedding, class_weights, batch.identity, scale=method.scale, margin=method.margin
+        )
+    if method.center != "none":
+        terms["center"] = sir.center_loss(shape_mm, centers, batch.identity)
+    member = (
+        batch.identity != NO_IDENTITY if method.kl_scope == "identity" else jnp.ones_like(batch.identity, dtype=bool)
+    )
+    return terms, sir.kl_to_standard_normal(whitened, member, axis_name=axis_name)
+
+
+def center_weight_of(face_model: FaceModel, weight_mm2: float) -> float:
+    """The center loss's weight on `face_model`, given the one per mm^2 that the authors used with BFM-2009.
+
+    Squared distances of shape codes scale with the model's total variance; a real face has a norm of 600-800 mm on
+    BFM-2009, so its variance is taken as 700 mm squared.
+    """
+    return weight_mm2 * 700.0**2 / float(jnp.sum(jnp.square(face_model.shape_std)))

@@ -1,0 +1,69 @@
+"""The optimizer against Adam written out, the schedules against their definition."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sirjax.training.optimizer import make_optimizer, make_schedule
+
+
+def adam_by_hand(start, gradients, *, rate, weight_decay, clip_norm):
+    """torch.optim.Adam(weight_decay): decay joins the clipped gradient, then the moments."""
+    x, m, v = start.astype(np.float64), 0.0, 0.0
+    for t, g in enumerate(gradients, 1):
+        norm = np.linalg.norm(g)
+        g = g * min(1.0, clip_norm / norm) if clip_norm else g
+        g = g + weight_decay * x
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * g**2
+        x = x - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+    return x
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+def test_weight_decay_is_coupled_and_follows_clipping(rng, clip_norm):
+    start, gradients = rng.normal(size=5), rng.normal(size=(4, 5))
+    optimizer = make_optimizer(make_schedule("constant", learning_rate=0.1, total_steps=4), weight_decay=0.3, clip_norm=clip_norm)
+    x = jnp.asarray(start, jnp.float32)
+    state = optimizer.init(x)
+    for gradient in gradients:
+        updates, state = optimizer.update(jnp.asarray(gradient, jnp.float32), state, x)
+        x = x + updates
+    expected = adam_by_hand(start, gradients, rate=0.1, weight_decay=0.3, clip_norm=clip_norm)
+    np.testing.assert_allclose(x, expected, rtol=1e-4)
+
+
+def test_multistep_multiplies_at_each_milestone():
+    schedule = make_schedule("multistep", learning_rate=1.0, total_steps=10, milestones=[2, 5], decay=0.1)
+    rates = [float(schedule(step)) for step in range(7)]
+    np.testing.assert_allclose(rates, [1, 1, 0.1, 0.1, 0.1, 0.01, 0.01], rtol=1e-6)
+
+
+def test_multistep_warmup_grows_linearly_and_does_not_shift_milestones():
+    schedule = make_schedule("multistep", learning_rate=1.0, total_steps=10, milestones=[5], warmup_steps=4)
+    rates = [float(schedule(step)) for step in range(6)]
+    np.testing.assert_allclose(rates, [0.25, 0.5, 0.75, 1.0, 1.0, 0.1], rtol=1e-6)
+
+
+def test_cosine_ends_at_zero_after_its_warmup():
+    schedule = make_schedule("cosine", learning_rate=2.0, total_steps=20, warmup_steps=4)
+    assert float(schedule(4)) == pytest.approx(2.0)
+    assert float(schedule(12)) == pytest.approx(1.0)
+    assert float(schedule(20)) == pytest.approx(0.0, abs=1e-7)
+
+
+def test_unknown_schedule_is_refused_with_the_known_names():
+    with pytest.raises(ValueError, match="unknown learning rate schedule 'linear'; known: multistep, cosine, constant"):
+        make_schedule("linear", learning_rate=1.0, total_steps=1)
+
+
+def test_clipping_bounds_the_global_norm_over_all_leaves():
+    optimizer = make_optimizer(make_schedule("constant", learning_rate=1.0, total_steps=1), weight_decay=0.0)
+    params = {"a": jnp.zeros(3), "b": jnp.zeros(4)}
+    state = optimizer.init(params)
+    large = jax.tree.map(lambda leaf: jnp.full_like(leaf, 100.0), params)
+    _, after = optimizer.update(large, state, params)
+    first_moment = after[2][0].mu  # 0.1 x the clipped gradient
+    total = sum(float(jnp.sum(jnp.square(leaf))) for leaf in jax.tree.leaves(first_moment))
+    assert np.sqrt(total) == pytest.approx(0.1, rel=1e-5)

@@ -1,0 +1,166 @@
+"""The train step: same result on 1, 2 and 4 devices (T9), labels switch losses (T11), non-finite steps change nothing."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sirjax import decode as decoding
+from sirjax.losses.total import LossWeights
+from sirjax.networks.model import make_networks
+from sirjax.training.optimizer import make_optimizer, make_schedule
+from sirjax.training.parallel import DEVICES, parallel_step, replicate, split_batch
+from sirjax.training.state import initial_state
+from sirjax.training.step import make_train_step
+from sirjax.training.terms import Frozen, Method, center_weight_of, drawn_mirrored
+from sirjax.types import NO_IDENTITY, Batch
+from tests.face_models import dome_face_model
+
+FACE_MODEL = dome_face_model()
+NUM_IDENTITIES = 9
+NETWORKS = make_networks("tiny", num_shape=FACE_MODEL.num_shape, num_expression=FACE_MODEL.num_expression, uv_size=16)
+OPTIMIZER = make_optimizer(make_schedule("constant", learning_rate=1e-3, total_steps=1))
+METHOD = Method(compares_features=False)
+
+
+@pytest.fixture(scope="module")
+def frozen():
+    return Frozen(FACE_MODEL, decoding.camera_template(FACE_MODEL), None)
+
+
+@pytest.fixture(scope="module")
+def state():
+    fresh = initial_state(
+        NETWORKS, OPTIMIZER, num_identities=NUM_IDENTITIES, num_shape=FACE_MODEL.num_shape, seed=0
+    )
+    # Heads start at zero; random ones give every term a gradient.
+    keys = iter(jax.random.split(jax.random.key(1), 1000))
+    networks = jax.tree.map(lambda leaf: leaf + 0.02 * jax.random.normal(next(keys), leaf.shape), fresh.params["networks"])
+    return fresh.replace(params={**fresh.params, "networks": networks})
+
+
+def make_batch(has_landmarks, identity, seed=0) -> Batch:
+    rng = np.random.default_rng(seed)
+    size = len(has_landmarks)
+    return Batch(
+        image=rng.uniform(size=(size, 112, 96, 3)).astype(np.float32),
+        landmarks=rng.uniform(10, 90, size=(size, 68, 2)).astype(np.float32),
+        has_landmarks=np.asarray(has_landmarks, bool),
+        identity=np.asarray(identity, np.int32),
+    )
+
+
+N = NO_IDENTITY
+MIXED = make_batch([1, 0, 1, 0, 1, 0, 1, 0], [N, 0, N, 1, N, 1, N, 3])
+ONE_SIDED = make_batch([1, 1, 1, 1, 0, 0, 0, 0], [N, N, N, N, 2, 2, 5, 8])  # the first devices see no identity at all
+
+
+def gradients_of_one_step(state, batch, frozen, num_devices, method=METHOD):
+    """(metrics, first Adam moments = 0.1 x gradient, centers) after one step."""
+    devices = jax.devices()[:num_devices]
+    step = parallel_step(make_train_step(NETWORKS, OPTIMIZER, method, axis_name=DEVICES), devices)
+    own = replicate(jax.tree.map(jnp.array, state), devices)  # the step consumes the state it is given
+    new_state, metrics = step(own, split_batch(batch, num_devices), replicate(frozen, devices))
+    return jax.device_get(metrics), jax.device_get(new_state)
+
+
+@pytest.fixture(scope="module")
+def single(state, frozen):
+    return {name: gradients_of_one_step(state, batch, frozen, 1) for name, batch in BATCHES.items()}
+
+
+BATCHES = {"mixed": MIXED, "one_sided": ONE_SIDED}
+
+
+@pytest.mark.parametrize("num_devices", [2, 4])
+@pytest.mark.parametrize("name", BATCHES)
+def test_devices_agree_with_one_device_on_the_same_global_batch(state, frozen, single, name, num_devices):
+    metrics, after = gradients_of_one_step(state, BATCHES[name], frozen, num_devices)
+    expected_metrics, expected = single[name]
+    for term, value in expected_metrics.items():
+        np.testing.assert_allclose(metrics[term], value, rtol=1e-4, atol=1e-5, err_msg=term)
+    np.testing.assert_allclose(after.centers, expected.centers, rtol=1e-4, atol=1e-6)
+    got, want = adam_moments(after), adam_moments(expected)
+    scale = max(np.abs(leaf).max() for leaf in jax.tree.leaves(want))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * scale), got, want)
+
+
+def adam_moments(state):
+    return next(part.mu for part in jax.tree.leaves(state.opt_state, is_leaf=lambda x: hasattr(x, "mu")) if hasattr(part, "mu"))
+
+
+def test_without_a_device_axis_the_step_is_the_same(state, frozen, single):
+    step = jax.jit(make_train_step(NETWORKS, OPTIMIZER, METHOD))
+    after, metrics = step(state, MIXED, frozen)
+    expected_metrics, expected = single["mixed"]
+    for term, value in expected_metrics.items():
+        np.testing.assert_allclose(metrics[term], value, rtol=1e-4, atol=1e-5, err_msg=term)
+    np.testing.assert_allclose(after.centers, expected.centers, rtol=1e-4, atol=1e-6)
+
+
+def test_landmark_images_leave_class_weights_and_centers_alone(state, frozen):
+    batch = make_batch([1, 1, 1, 1], [N, N, N, N])
+    no_decay = make_optimizer(make_schedule("constant", learning_rate=1e-3, total_steps=1), weight_decay=0.0)
+    fresh = state.replace(opt_state=no_decay.init(state.params))
+    after, metrics = jax.jit(make_train_step(NETWORKS, no_decay, METHOD))(fresh, batch, frozen)
+    np.testing.assert_array_equal(after.params["class_weights"], state.params["class_weights"])
+    np.testing.assert_array_equal(after.centers, state.centers)
+    assert all(np.isfinite(float(value)) for value in metrics.values())
+    assert float(metrics["softmax"]) == 0.0
+
+
+def test_identity_images_give_no_landmark_gradient(state, frozen):
+    batch = make_batch([0, 0, 0, 0], [0, 1, 1, 2])
+    only_landmarks = LossWeights(
+        landmark=1.0, pixel=0.0, perceptual=0.0, regularization=0.0, sir=0.0
+    )
+    method = dataclasses.replace(METHOD, weights=only_landmarks, renders=False)
+    _, metrics = jax.jit(make_train_step(NETWORKS, OPTIMIZER, method))(state, batch, frozen)
+    assert float(metrics["gradient_norm"]) == 0.0
+    assert float(metrics["landmark"]) == 0.0
+
+
+def test_every_sir_term_moves_the_shape_branch(state, frozen):
+    batch = make_batch([0, 0, 0, 0], [0, 1, 1, 2])
+    nothing = {"landmark": 0.0, "pixel": 0.0, "perceptual": 0.0, "regularization": 0.0, "softmax": 0.0, "center": 0.0, "kl": 0.0}
+    for term in ("softmax", "center", "kl"):
+        weights = LossWeights(**(nothing | {term: 1.0}))
+        method = dataclasses.replace(METHOD, weights=weights, renders=False)
+        _, metrics = jax.jit(make_train_step(NETWORKS, OPTIMIZER, method))(state, batch, frozen)
+        assert float(metrics["gradient_norm"]) > 1e-3, term
+
+
+def test_a_step_that_is_not_finite_changes_only_the_counters(state, frozen):
+    poisoned = make_batch([1, 1, 0, 0], [N, N, 0, 1])
+    poisoned.image[0, 3, 3, 0] = np.nan
+    after, metrics = jax.jit(make_train_step(NETWORKS, OPTIMIZER, METHOD))(state, poisoned, frozen)
+    assert not np.isfinite(float(metrics["total"]))
+    jax.tree.map(np.testing.assert_array_equal, after.params, state.params)
+    jax.tree.map(np.testing.assert_array_equal, after.opt_state, state.opt_state)
+    np.testing.assert_array_equal(after.centers, state.centers)
+    assert (int(after.step), int(after.skipped)) == (1, 1)
+
+
+def test_warm_up_without_identities_needs_no_tables(frozen):
+    fresh = initial_state(NETWORKS, OPTIMIZER, num_identities=0, num_shape=FACE_MODEL.num_shape, seed=0)
+    method = dataclasses.replace(METHOD, weights=LossWeights(sir=0.0), renders=False)
+    _, metrics = jax.jit(make_train_step(NETWORKS, OPTIMIZER, method))(fresh, make_batch([1, 1], [N, N]), frozen)
+    assert "pixel" not in metrics
+    assert "softmax" not in metrics
+    assert float(metrics["landmark_error_px"]) > 0
+
+
+def test_mirrored_samples_depend_on_the_place_in_the_global_batch_only():
+    method = Method(albedo_mirror_probability=0.5, seed=3)
+    whole = drawn_mirrored(method, jnp.asarray(5), 8, None)
+    parts = jax.pmap(lambda _: drawn_mirrored(method, jnp.asarray(5), 4, DEVICES), axis_name=DEVICES)(jnp.zeros(2))
+    np.testing.assert_array_equal(parts.reshape(-1), whole)
+    other = drawn_mirrored(method, jnp.asarray(6), 64, None)
+    assert 10 < int(other.sum()) < 54
+
+
+def test_center_weight_scales_with_the_models_variance():
+    total_variance = float(jnp.sum(jnp.square(FACE_MODEL.shape_std)))
+    assert center_weight_of(FACE_MODEL, 4e-3) == pytest.approx(4e-3 * 490_000 / total_variance, rel=1e-5)
