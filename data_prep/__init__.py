@@ -1,0 +1,1 @@
+"""Preparation of data sets and face models from their raw sources."""

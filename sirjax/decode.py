@@ -68,7 +68,7 @@ def project_landmarks(
 def albedo_map(
     face_model: morphable.FaceModel, residual: Float[Array, "B U U 3"], mirrored: Bool[Array, " B"] | None = None
 ) -> Float[Array, "B U U 3"]:
-    """Mean albedo + residual inside the UV mask, at the residual's resolution; residuals marked `mirrored` are flipped."""
+    """Mean albedo + residual inside the UV mask, at the residual's resolution; those `mirrored` are flipped."""
     size = residual.shape[1]
     if mirrored is not None:
         residual = jnp.where(mirrored[:, None, None, None], texture.mirror_albedo(residual), residual)

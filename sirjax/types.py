@@ -37,7 +37,7 @@ class Coefficients:
 
 @struct.dataclass
 class Camera:
-    """Weak perspective: u = scale * X + translation_u, v = -scale * Y + translation_v, with (X, Y, Z) = rotation @ p."""
+    """Weak perspective: u = scale X + translation_u, v = -scale Y + translation_v, with (X, Y, Z) = rotation @ p."""
 
     rotation: Array  # [B, 3, 3] camera_from_model
     scale: Array  # [B] pixels per millimeter, positive
