@@ -22,7 +22,7 @@ from sirjax.networks.mtcnn_nets import O_NET_SIZE, P_NET_STRIDE, P_NET_WINDOW, R
 from sirjax.networks.mtcnn_weights import load_mtcnn_weights
 
 PYRAMID_FACTOR = 0.709  # from one level to the next: half the area
-BATCHES = {"p_net": (1, 4), "r_net": (16, 128), "o_net": (4, 32)}  # the only batch sizes that are compiled
+BATCHES = {"p_net": (1, 8), "r_net": (16, 128), "o_net": (4, 32)}  # the only batch sizes that are compiled
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,8 @@ def non_maximum_suppression(
         keep.append(best)
         low, high = np.maximum(boxes[best, :2], boxes[rest, :2]), np.minimum(boxes[best, 2:], boxes[rest, 2:])
         shared = np.prod(np.maximum(high - low, 0), axis=1)
-        if relative_to == "smaller":
-            whole = np.minimum(area[best], area[rest])
-        else:
-            whole = area[best] + area[rest] - shared
+        union, smaller = area[best] + area[rest] - shared, np.minimum(area[best], area[rest])
+        whole = smaller if relative_to == "smaller" else union
         rest = rest[shared <= limit * whole]
     return np.array(keep, int)
 

@@ -1,12 +1,13 @@
-"""The three networks of MTCNN (Zhang et al. 2016) as pure functions of their weights.
+"""The three networks of MTCNN (Zhang et al. 2016) as pure functions of the image; their weights are constants.
 
 Inputs are RGB images scaled to (value - 127.5) / 128. `score` is the probability of a face. `box` moves the left, top,
 right and bottom edge of the window, in units of its width and height. `points` are the eyes, the nose tip and the
-corners of the mouth (the one on the image's left first), in units of the window: 0 is its left or top edge, 1 the other.
+corners of the mouth (the image's left one first), in units of the window: 0 is its left or top edge, 1 the opposite one.
 """
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -49,7 +50,9 @@ def o_net(
 
 
 def _conv(x: Float[Array, "N H W C"], layer: Layer) -> Float[Array, "N h w D"]:
-    y = lax.conv_general_dilated(x, layer.kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    y = lax.conv_general_dilated(
+        x, jnp.asarray(layer.kernel), (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
     return y + layer.bias.reshape(1, 1, 1, -1)
 
 
@@ -57,7 +60,7 @@ def _dense(x: Float[Array, "N C"], layer: Layer) -> Float[Array, "N D"]:
     return x @ layer.kernel + layer.bias[None]
 
 
-def _prelu(x: Float[Array, "*N C"], slope: Float[Array, " C"]) -> Float[Array, "*N C"]:
+def _prelu(x: Float[Array, "*N C"], slope: Float[np.ndarray, " C"]) -> Float[Array, "*N C"]:
     return jnp.where(x >= 0, x, x * slope.reshape((1,) * (x.ndim - 1) + (-1,)))
 
 

@@ -5,14 +5,14 @@ level; on tiles it is compiled once. A large level is cut into pieces that overl
 levels share a tile. Windows that straddle two pieces are never looked at, so no gap is left between pieces.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
 
 from sirjax.networks.mtcnn_nets import P_NET_STRIDE, P_NET_WINDOW
 
-TILE = 192  # pixels; even
+TILE = 128  # pixels; even
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,20 @@ def cut(level: int, width: int, height: int) -> list[Piece]:
 def pack(pieces: list[Piece]) -> list[Piece]:
     """Places the pieces on shelves, the highest first; returns them with tile, x and y set, tiles numbered from 0."""
     placed: list[Piece] = []
-    tile, x, y, shelf = 0, 0, 0, 0
+    shelves: list[list[int]] = []  # tile, y, height and used width of each
+    used: list[int] = []  # height of each tile that is taken by shelves
     for piece in sorted(pieces, key=lambda piece: (piece.height, piece.width), reverse=True):
         width, height = _even(piece.width), _even(piece.height)
-        if x + width > TILE:
-            x, y, shelf = 0, y + shelf, 0
-        if y + height > TILE:
-            tile, x, y, shelf = tile + 1, 0, 0, 0
-        placed.append(Piece(piece.level, piece.left, piece.top, piece.width, piece.height, tile, x, y))
-        x, shelf = x + width, max(shelf, height)
+        shelf = next((shelf for shelf in shelves if height <= shelf[2] and shelf[3] + width <= TILE), None)
+        if shelf is None:
+            tile = next((tile for tile, taken in enumerate(used) if taken + height <= TILE), len(used))
+            if tile == len(used):
+                used.append(0)
+            shelf = [tile, used[tile], height, 0]
+            shelves.append(shelf)
+            used[tile] += height
+        placed.append(replace(piece, tile=shelf[0], x=shelf[3], y=shelf[1]))
+        shelf[3] += width
     return placed
 
 

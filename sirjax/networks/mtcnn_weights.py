@@ -81,10 +81,10 @@ def read_initializers(path: str | Path) -> dict[str, Float[np.ndarray, "..."]]:
     """
     data = memoryview(Path(path).read_bytes())
     try:
-        graphs = [value for field, value in _fields(data) if field == _MODEL_GRAPH]
+        graphs = [_message(value) for field, value in _fields(data) if field == _MODEL_GRAPH]
         if not graphs:
             raise ValueError("it holds no graph")
-        tensors = [_tensor(value) for field, value in _fields(graphs[0]) if field == _GRAPH_INITIALIZER]
+        tensors = [_tensor(_message(value)) for field, value in _fields(graphs[0]) if field == _GRAPH_INITIALIZER]
     except (ValueError, IndexError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a readable ONNX file ({error}): restore it with `{REMEDY}`") from error
     return {name: array for name, array in tensors if array is not None}
@@ -159,9 +159,9 @@ def _tensor(message: memoryview) -> tuple[str, Float[np.ndarray, "..."] | None]:
         elif field == _TENSOR_TYPE:
             kind = value
         elif field == _TENSOR_NAME:
-            name = bytes(value).decode()
+            name = bytes(_message(value)).decode()
         elif field in (_TENSOR_RAW, _TENSOR_FLOATS):  # bytes, packed floats, or one float at a time
-            raw += bytes(value)
+            raw += bytes(_message(value))
     if kind != _FLOAT:
         return name, None
     return name, np.frombuffer(raw, "<f4").reshape(dims)
@@ -187,6 +187,12 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             if position > len(message):
                 raise ValueError("it ends too early")
         yield key >> 3, value
+
+
+def _message(value: int | memoryview) -> memoryview:
+    if isinstance(value, int):
+        raise ValueError("a number stands where a message should")
+    return value
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:
