@@ -6,7 +6,6 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from sirjax.data import alignment
 from sirjax.export.files import software, write_bytes
 from sirjax.geometry.rotation import euler_from_rotation, quaternion_from_rotation
 from sirjax.morphable.coefficients import to_millimeters
@@ -79,7 +78,7 @@ def _arrays(face: FaceReconstruction, face_model: FaceModel) -> dict[str, np.nda
         "crop": face.crop,
         "crop_size": (height, width),
         "crop_from_photo": face.crop_from_photo,
-        "photo_from_crop": alignment.invert(face.crop_from_photo),
+        "photo_from_crop": face.photo_from_crop,
         "landmarks_crop": face.landmarks,
         "landmarks_photo": face.landmarks_in_photo,
         "vertices_photo": face.projected_in_photo,

@@ -34,7 +34,7 @@ def draw_landmarks(
     thickness: int = 1,
     numbered: bool = False,
 ) -> UInt8[np.ndarray, "H W 3"]:
-    """A copy of the image with the 68 points, joined into jaw, brows, nose, eyes and lips; `numbered` from 0 on request."""
+    """A copy of the image with the 68 points, joined into jaw, brows, nose, eyes and lips; `numbered` counts from 0."""
     canvas = image.copy()
     points = np.rint(np.asarray(landmarks) * 2**_SUBPIXEL_BITS).astype(np.int32)
     for first, last, closed in _STROKES:

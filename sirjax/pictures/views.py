@@ -112,7 +112,7 @@ def clay_views(
       background: around the head.
       backend: see `sirjax.render.rasterize`.
     """
-    rendering = _view(face_model, vertices, face_model.mean_albedo, yaws, size, backend)
+    rendering = _view(face_model, vertices, np.asarray(face_model.mean_albedo), yaws, size, backend)
     normals, mask = np.asarray(rendering.normals), np.asarray(rendering.mask)[..., None]
     return [_shrunk(_clay(normals[i]), mask[i], background) for i in range(len(yaws))]
 
@@ -128,7 +128,7 @@ def textured_views(
     backend: str = "auto",
 ) -> list[UInt8[np.ndarray, "size size 3"]]:
     """As `clay_views`, showing the albedo under even light."""
-    rendering = _view(face_model, vertices, jnp.asarray(albedo), yaws, size, backend)
+    rendering = _view(face_model, vertices, albedo, yaws, size, backend)
     image, mask = np.asarray(rendering.albedo), np.asarray(rendering.mask)[..., None]
     return [_shrunk(image[i], mask[i], background) for i in range(len(yaws))]
 
@@ -144,7 +144,7 @@ def error_view(
     background: Color = PAPER,
     backend: str = "auto",
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """The mesh colored by an error of each vertex, from 0 (dark violet) to `reach` and more (yellow), lightly shaded."""
+    """The mesh colored by an error of each vertex: dark violet at 0, yellow from `reach` on; lightly shaded."""
     projected, rotation = _placed(face_model, vertices, (yaw,), 2 * size)
     normals = _turned_normals(face_model, vertices, rotation)
     levels = to_uint8(np.asarray(errors)[None] / reach)
@@ -205,7 +205,7 @@ def _interpolated(projected, attributes, triangles, image_size, backend):
 def _view(
     face_model: FaceModel,
     vertices: Float[np.ndarray, "V 3"],
-    albedo: jax.Array,
+    albedo: Float[np.ndarray, "U U 3"],
     yaws: tuple[float, ...],
     size: int,
     backend: str,
@@ -213,19 +213,21 @@ def _view(
     """The mesh turned by each yaw, at twice the size (for smooth edges once shrunk)."""
     projected, rotation = _placed(face_model, vertices, yaws, 2 * size)
     normals = _turned_normals(face_model, vertices, rotation)
-    return draw(face_model, projected, normals, albedo, NEUTRAL_LIGHT, (2 * size, 2 * size), backend=backend)
+    return draw(
+        face_model, projected, normals, albedo, np.asarray(NEUTRAL_LIGHT), (2 * size, 2 * size), backend=backend
+    )
 
 
 def _placed(
     face_model: FaceModel, vertices: Float[np.ndarray, "V 3"], yaws: tuple[float, ...], side: int
-) -> tuple[Float[np.ndarray, "B V 3"], Float[jax.Array, "B 3 3"]]:
+) -> tuple[Float[np.ndarray, "B V 3"], Float[np.ndarray, "B 3 3"]]:
     """Pixels of the turned mesh, scaled so that the mean head fills 80 % of the picture from every side."""
     zero = jnp.zeros(len(yaws))
-    rotation = rotation_from_euler(zero, jnp.radians(jnp.asarray(yaws, jnp.float32)), zero)
+    rotation = np.asarray(rotation_from_euler(zero, jnp.radians(jnp.asarray(yaws, jnp.float32)), zero))
     mean = np.asarray(face_model.mean)
     low, high = mean.min(axis=0), mean.max(axis=0)
     scale = 0.8 * side / float((high - low).max())
-    turned = np.einsum("bij,vj->bvi", np.asarray(rotation), np.asarray(vertices) - (low + high) / 2)
+    turned = np.einsum("bij,vj->bvi", rotation, np.asarray(vertices) - (low + high) / 2)
     return turned * [scale, -scale, scale] + [(side - 1) / 2, (side - 1) / 2, 0.0], rotation
 
 
