@@ -21,98 +21,92 @@ from jax.custom_batching import custom_vmap
 from jax.experimental.custom_partitioning import custom_partitioning
 from jax.sharding import NamedSharding, PartitionSpec
 
-from sirjax.render.backends import resolve
-
 Function = Callable[..., tuple[Array, ...]]
 
 
 def image_operation(
     cpu: Function, xla: Function, *, ranks: Sequence[int | None], result_ranks: Sequence[int], backend: str
 ) -> Function:
-    """Wraps two functions of the same arrays and results into one.
+    """Makes one operation of two functions that take the same arrays and return the same results.
 
     Args:
       cpu: the version that calls C++ handlers.
       xla: the plain twin.
       ranks: for each operand its rank when it has the leading image axis (with one dimension less it is shared by all
-        images), or None if it is always shared.
+        images), or None for triangles [T, 3], which are always shared. At least one operand has the image axis.
       result_ranks: ranks of the results; all have the leading image axis.
-      backend: "auto", "cpu" or "xla".
+      backend: "auto", "cpu" or "xla", as `resolve` returns it.
     """
-    chosen = resolve(backend)
 
     def by_platform(*operands: Array) -> tuple[Array, ...]:
-        if chosen == "xla":
+        if backend == "xla":
             return xla(*operands)
-        if chosen == "cpu":
+        if backend == "cpu":
             return lax.platform_dependent(*operands, cpu=cpu)
         return lax.platform_dependent(*operands, cpu=cpu, default=xla)
 
     @functools.cache
-    def partitioned(*has_images: bool):
-        operation = custom_partitioning(by_platform)
-        first = has_images.index(True)
-
-        def image_axis(operands):
-            spec = getattr(operands[first].sharding, "spec", None)
-            return spec[0] if spec else None
-
-        def along(mesh, axis, rank: int):
-            return NamedSharding(mesh, PartitionSpec(axis, *[None] * (rank - 1)))
-
-        def infer(mesh, operands, results):
-            return tuple(along(mesh, image_axis(operands), result.ndim) for result in results)
-
-        def partition(mesh, operands, results):
-            axis = image_axis(operands)
-            wanted = tuple(
-                along(mesh, axis if images else None, operand.ndim)
-                for operand, images in zip(operands, has_images, strict=True)
-            )
-            return mesh, by_platform, infer(mesh, operands, results), wanted
-
-        operand_ranks = [
-            rank if images else (2 if rank is None else rank - 1)
-            for rank, images in zip(ranks, has_images, strict=True)
-        ]
-        operation.def_partition(
-            partition=partition,
-            infer_sharding_from_operands=infer,
-            sharding_rule=_sharding_rule(operand_ranks, has_images, result_ranks),
-        )
-        return operation
+    def partitioned(has_images: tuple[bool, ...]):
+        return _partitioned_along_images(by_platform, ranks, has_images, result_ranks)
 
     @custom_vmap
     def operation(*operands: Array) -> tuple[Array, ...]:
-        has_images = (rank == operand.ndim for rank, operand in zip(ranks, operands, strict=True))
-        return tuple(partitioned(*has_images)(*operands))
+        has_images = tuple(rank == operand.ndim for rank, operand in zip(ranks, operands, strict=True))
+        return tuple(partitioned(has_images)(*operands))
 
     @operation.def_vmap
-    def merge_mapped_axis(axis_size: int, mapped: Sequence[bool], *operands: Array):
-        results_mapped = (True,) * len(result_ranks)
-        if any(is_mapped and rank is None for rank, is_mapped in zip(ranks, mapped, strict=True)):
-            # Shared by definition (triangles): one call for each of them.
-            def one(index):
-                return operation(*(x[index] if is_mapped else x for x, is_mapped in zip(operands, mapped, strict=True)))
-
-            return lax.map(one, jnp.arange(axis_size)), results_mapped
-        num_images = next(
-            operand.shape[int(is_mapped)]
-            for operand, rank, is_mapped in zip(operands, ranks, mapped, strict=True)
-            if rank is not None and operand.ndim - is_mapped == rank
-        )
-        merged = []
-        for operand, rank, is_mapped in zip(operands, ranks, mapped, strict=True):
-            if is_mapped and operand.ndim == rank:  # shared by the images of one mapped call
-                operand = jnp.repeat(operand, num_images, axis=0)
-            elif rank is not None and operand.ndim - is_mapped == rank:
-                whole = operand if is_mapped else jnp.broadcast_to(operand[None], (axis_size, *operand.shape))
-                operand = whole.reshape(axis_size * num_images, *whole.shape[2:])
-            merged.append(operand)
-        results = operation(*merged)
-        return tuple(r.reshape(axis_size, num_images, *r.shape[1:]) for r in results), results_mapped
+    def over_mapped_axis(axis_size: int, mapped: Sequence[bool], *operands: Array):
+        results = _merge_mapped_axis(operation, ranks, axis_size, mapped, operands)
+        return results, (True,) * len(result_ranks)
 
     return operation
+
+
+def _merge_mapped_axis(operation, ranks, axis_size, mapped, operands) -> tuple[Array, ...]:
+    """The operation for every index of a mapped axis, by making that axis a part of the image axis."""
+    if any(is_mapped and rank is None for rank, is_mapped in zip(ranks, mapped, strict=True)):
+        # Other triangles for each index: one call after another.
+        def one(index):
+            return operation(*(x[index] if is_mapped else x for x, is_mapped in zip(operands, mapped, strict=True)))
+
+        return lax.map(one, jnp.arange(axis_size))
+    kinds = list(zip(operands, ranks, mapped, strict=True))
+    num_images = next(x.shape[int(is_mapped)] for x, rank, is_mapped in kinds if x.ndim - is_mapped == rank)
+
+    def merge(operand: Array, rank: int | None, is_mapped: bool) -> Array:
+        if operand.ndim - is_mapped == rank:
+            whole = operand if is_mapped else jnp.broadcast_to(operand[None], (axis_size, *operand.shape))
+            return whole.reshape(axis_size * num_images, *whole.shape[2:])
+        return jnp.repeat(operand, num_images, axis=0) if is_mapped else operand
+
+    results = operation(*(merge(*kind) for kind in kinds))
+    return tuple(result.reshape(axis_size, num_images, *result.shape[1:]) for result in results)
+
+
+def _partitioned_along_images(function: Function, ranks, has_images, result_ranks) -> custom_partitioning:
+    """The function with the rule that devices share out images, each with all vertices, texels and pixels."""
+    first = has_images.index(True)
+
+    def images_on(mesh, operands, rank: int, has_images: bool = True) -> NamedSharding:
+        spec = getattr(operands[first].sharding, "spec", None)
+        return NamedSharding(mesh, PartitionSpec(spec[0] if spec and has_images else None, *[None] * (rank - 1)))
+
+    def infer(mesh, operands, results):
+        return tuple(images_on(mesh, operands, result.ndim) for result in results)
+
+    def partition(mesh, operands, results):
+        wanted = (images_on(mesh, operands, x.ndim, images) for x, images in zip(operands, has_images, strict=True))
+        return mesh, function, infer(mesh, operands, results), tuple(wanted)
+
+    kinds = zip(ranks, has_images, strict=True)
+    operand_ranks = [2 if rank is None else rank - (not images) for rank, images in kinds]
+    partitioned = custom_partitioning(function)
+    partitioned.def_partition(
+        partition=partition,
+        infer_sharding_from_operands=infer,
+        sharding_rule=_sharding_rule(operand_ranks, has_images, result_ranks),
+    )
+    return partitioned
 
 
 def _sharding_rule(ranks: Sequence[int], has_images: Sequence[bool], result_ranks: Sequence[int]) -> str:

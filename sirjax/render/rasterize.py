@@ -60,23 +60,23 @@ def rasterize(
     return Fragments(*_rasterize((height, width), backend, *same_axes(positions, triangles)))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _rasterize(image_size, backend, positions, triangles):
+def _visible(image_size, backend, positions, triangles) -> tuple[Array, ...]:
     return _forward(image_size, backend)(positions, triangles)
 
 
-def _rasterize_forward(image_size, backend, positions, triangles):
-    ids, barycentric, depth = _rasterize(image_size, backend, positions, triangles)
+def _visible_forward(image_size, backend, positions, triangles):
+    ids, barycentric, depth = _visible(image_size, backend, positions, triangles)
     return (ids, barycentric, depth), (positions, triangles, ids)
 
 
-def _rasterize_backward(image_size, backend, saved, gradients):
+def _visible_backward(image_size, backend, saved, gradients):
     _, barycentric_gradient, _ = gradients
     (position_gradient,) = _backward(backend)(*saved, barycentric_gradient)
     return position_gradient, None
 
 
-_rasterize.defvjp(_rasterize_forward, _rasterize_backward)
+_rasterize = jax.custom_vjp(_visible, nondiff_argnums=(0, 1))
+_rasterize.defvjp(_visible_forward, _visible_backward)
 
 
 @functools.cache

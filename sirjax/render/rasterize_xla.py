@@ -2,8 +2,9 @@
 
 Per image: bounding box of each triangle -> number of candidate pixels -> prefix sum. A window of fixed size walks over
 all candidates (most faces fit in one or two), tests each against its triangle and resolves by scatter-min on depth,
-then on index. Every gather is one-dimensional: a TPU would pad a trailing axis of 4 to 128. Coverage is decided in float32 with edges
-evaluated in one canonical direction, so that neighbors agree on their common edge whatever the compiler fuses.
+then on index. Every gather is one-dimensional: a TPU would pad a trailing axis of 4 to 128. Coverage is decided in
+float32 with edges evaluated in one canonical direction, so that neighbors agree on their common edge whatever the
+compiler fuses.
 """
 
 import jax
