@@ -1,0 +1,284 @@
+"""Photos of people who do not exist, rendered from any face model, with everything about them known.
+
+The licence-free stand-in for VGGFace2 and 300W-LP, and the benchmark on which shape codes are judged. Three kinds:
+  identity    the identity label of each photo, several photos a person (S_id of the paper)
+  landmark    68 landmarks, every photo of another person, no identity label (S_recon of the paper)
+  benchmark   both labels; people that no training set of the same seed contains
+All kinds store the truth (shape, expression, rotation, landmarks) beside the labels, for evaluation.
+
+Faces are framed as alignment would frame them in a photo (`scenes.aligned_camera`), rendered with twice the crop's
+resolution for smooth edges, set into a painted surrounding and photographed. Ranges: docs/data.md.
+"""
+
+import functools
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from sirjax.data import backgrounds, heads, occluders, photograph, scenes
+from sirjax.data.records import JoinedRecords, RecordSource, open_records
+from sirjax.data.sample import Sample, Truth
+from sirjax.data.scenes import Person, View
+from sirjax.data.writing import RecordWriter
+from sirjax.decode import render_face
+from sirjax.morphable import model as morphable
+from sirjax.morphable.storage import fingerprint
+from sirjax.morphable.texture import resize_albedo
+from sirjax.types import IMAGE_SIZE, Camera, Coefficients
+
+BATCH_SIZE = 32  # fixed: another size could round the last bit differently, and the same seed must give the same bytes
+SUPERSAMPLING = 2
+OCCLUDED = 0.2  # share of photos with something in front of the face
+_GLOSS_SHARPNESS = 24.0
+
+
+def write_synthetic_set(
+    out_dir: str | Path,
+    face_model: morphable.FaceModel,
+    *,
+    num_identities: int,
+    images_per_identity: int,
+    kind: str,
+    seed: int = 0,
+    albedo_per_identity: bool = True,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> RecordSource | JoinedRecords:
+    """Renders a set into a records folder; an interrupted run leaves nothing behind.
+
+    Args:
+      out_dir: the folder to make.
+      face_model: whose faces.
+      num_identities: how many people.
+      images_per_identity: photos of each; for kind "landmark" every photo shows another person all the same, so the
+        set has num_identities * images_per_identity people.
+      kind: "identity", "landmark" or "benchmark".
+      seed: the same seed and arguments give the same bytes on the same machine and versions.
+      albedo_per_identity: people keep their skin over all their photos. False draws new skin and hair for every photo:
+        then only the shape tells people apart, the hardest test of the method.
+      overwrite: replace an existing records folder.
+      progress: show a progress bar.
+
+    Returns:
+      The opened records.
+
+    Raises:
+      ValueError: if the kind is unknown or a count is below 1.
+      FileExistsError: if `out_dir` holds something already.
+    """
+    if kind not in scenes.KINDS:
+        raise ValueError(f"unknown kind {kind!r} of synthetic set: take one of {', '.join(scenes.KINDS)}")
+    if num_identities < 1 or images_per_identity < 1:
+        raise ValueError(
+            f"a synthetic set needs at least 1 identity with 1 image, got {num_identities} with {images_per_identity}"
+        )
+    parameters = {
+        "preparer": "synthetic",
+        "kind": kind,
+        "seed": seed,
+        "identities": num_identities,
+        "images_per_identity": images_per_identity,
+        "albedo_per_identity": albedo_per_identity,
+        "face_model": face_model.name,
+        "face_model_licence": face_model.licence,
+        "face_model_fingerprint": fingerprint(face_model),
+    }
+    keys = [(person, view) for person in range(num_identities) for view in range(images_per_identity)]
+    if kind == "landmark":
+        keys = [(person, 0) for person in range(len(keys))]
+    with RecordWriter(out_dir, parameters=parameters, overwrite=overwrite) as writer:
+        samples = render_samples(face_model, keys, kind=kind, seed=seed, albedo_per_identity=albedo_per_identity)
+        for sample in _with_progress(samples, len(keys), kind, progress):
+            writer.add(sample)
+    return open_records(out_dir)
+
+
+def render_samples(
+    face_model: morphable.FaceModel,
+    keys: list[tuple[int, int]],
+    *,
+    kind: str,
+    seed: int,
+    albedo_per_identity: bool = True,
+) -> Iterator[Sample]:
+    """The photos with the given (person, view) numbers, in order; rendering and painting overlap."""
+    skull = heads.skull(np.asarray(morphable.landmarks_of(face_model, face_model.mean[None]))[0])
+    tone = mean_skin_tone(face_model)
+    workers = min(4, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        pending: list = []
+        try:
+            for start in range(0, len(keys), BATCH_SIZE):
+                batch = keys[start : start + BATCH_SIZE]
+                people = [draw_person(face_model, kind, seed, *key, albedo_per_identity) for key in batch]
+                views = [
+                    scenes.draw_view(scenes.view_generator(seed, kind, *key), face_model.expression_std.shape[0])
+                    for key in batch
+                ]
+                faces, landmarks, cameras = _render(face_model, people, views, tone)
+                # The pictures of the batch before are painted while this one was rendered.
+                for future in pending:
+                    yield future.result()
+                pending = [
+                    pool.submit(
+                        _finish, key, person, view, kind, face, points, camera, skull, face_model.expression_std.shape[0]
+                    )
+                    for key, person, view, face, points, camera in zip(
+                        batch, people, views, faces, landmarks, cameras, strict=False
+                    )
+                ]
+            for future in pending:
+                yield future.result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def draw_person(
+    face_model: morphable.FaceModel, kind: str, seed: int, person: int, view: int, albedo_per_identity: bool = True
+) -> Person:
+    """The person of a photo; without `albedo_per_identity`, in the skin and hair of another one for each photo."""
+    random = scenes.person_generator(seed, kind, person)
+    drawn = scenes.draw_person(random, face_model.shape_std.shape[0])
+    if albedo_per_identity:
+        return drawn
+    look = scenes.draw_person(scenes.view_generator(seed, kind, person, 2**31 + view), 1)
+    return Person(drawn.shape, look.skin, look.skin_noise, look.hair, look.hair_length, look.hairline)
+
+
+def mean_skin_tone(face_model: morphable.FaceModel) -> Float[np.ndarray, "3"]:
+    """The color most of the mean albedo has: the median over the UV mask."""
+    albedo = np.asarray(face_model.mean_albedo)[np.asarray(face_model.uv_mask)]
+    return np.median(albedo, axis=0)
+
+
+def person_albedo(
+    mean_albedo: Float[Array, "U U 3"],
+    tone: Float[Array, "3"],
+    skin: Float[Array, "B 3"],
+    noise: Float[Array, "B C C 3"],
+) -> Float[Array, "B U U 3"]:
+    """Albedo maps of people with other skin: eyes, lips and brows, unlike skin in color, change less than skin does."""
+    size = mean_albedo.shape[0]
+    distance = jnp.sum(jnp.square(mean_albedo - tone[None, None]), axis=-1, keepdims=True)
+    skinness = jnp.exp(-distance / (2 * 0.2**2))
+    gain = jnp.log(skin / tone[None])[:, None, None]
+    return jnp.clip(mean_albedo[None] * jnp.exp(skinness[None] * gain + resize_albedo(noise, size)), 0.0, 1.0)
+
+
+@functools.partial(jax.jit, static_argnames=("backend",))
+def _draw_faces(face_model, coefficients, camera, skin, noise, light, gloss, tone, *, backend="auto"):
+    """Premultiplied faces with opacity, [B, H, W, 4] in [0, 1], from a rendering of twice the size."""
+    albedo = person_albedo(face_model.mean_albedo, tone, skin, noise)
+    # Pixel centers are integers: u of the crop is 2 u + 0.5 of a picture of twice the size.
+    large = camera.replace(
+        scale=SUPERSAMPLING * camera.scale,
+        translation=SUPERSAMPLING * camera.translation + (SUPERSAMPLING - 1) / 2,
+    )
+    size = tuple(SUPERSAMPLING * side for side in IMAGE_SIZE)
+    rendering, _ = render_face(face_model, coefficients, large, albedo, light, image_size=size, backend=backend)
+    # Highlights of a lamp where the light's first-order part points to; the viewer looks along -z.
+    lamp = jnp.stack([light[:, 2], light[:, 3], light[:, 1]], axis=-1).mean(axis=1)
+    halfway = lamp / (jnp.linalg.norm(lamp, axis=-1, keepdims=True) + 1e-6) + jnp.array([[0.0, 0.0, 1.0]])
+    halfway = halfway / (jnp.linalg.norm(halfway, axis=-1, keepdims=True) + 1e-6)
+    facing = jnp.clip(jnp.einsum("bhwc,bc->bhw", rendering.normals, halfway), 0.0, 1.0)
+    shine = gloss[:, None, None] * facing**_GLOSS_SHARPNESS * rendering.mask
+    image = jnp.clip(rendering.image + shine[..., None], 0.0, 1.0) * rendering.mask[..., None]
+    layers = jnp.concatenate([image, rendering.mask[..., None]], axis=-1)
+    batch, (height, width) = len(light), IMAGE_SIZE
+    return layers.reshape(batch, height, SUPERSAMPLING, width, SUPERSAMPLING, 4).mean(axis=(2, 4))
+
+
+_landmarks = jax.jit(morphable.landmarks)
+
+
+def _render(face_model, people: list[Person], views: list[View], tone):
+    """Faces [N, H, W, 4], landmarks [N, 68, 2] px and (rotation, scale, translation) of up to BATCH_SIZE photos."""
+    fill = [0] * (BATCH_SIZE - len(people))
+    people, views = people + [people[i] for i in fill], views + [views[i] for i in fill]
+
+    def stack(values):
+        return np.stack(list(values)).astype(np.float32)
+
+    coefficients = Coefficients(
+        shape=jnp.asarray(stack(person.shape for person in people)),
+        expression=jnp.asarray(stack(view.expression for view in views)),
+    )
+    solid = np.asarray(_landmarks(face_model, coefficients), np.float64)
+    cameras = [
+        scenes.aligned_camera(points, view.rotation, view.point_error)
+        for points, view in zip(solid, views, strict=True)
+    ]
+    faces = _draw_faces(
+        face_model,
+        coefficients,
+        Camera(
+            rotation=jnp.asarray(stack(camera[0] for camera in cameras)),
+            scale=jnp.asarray(stack(camera[1] for camera in cameras)),
+            translation=jnp.asarray(stack(camera[2] for camera in cameras)),
+        ),
+        stack(person.skin for person in people),
+        stack(person.skin_noise + view.skin_noise for person, view in zip(people, views, strict=True)),
+        stack(view.light for view in views),
+        stack(view.gloss for view in views),
+        np.asarray(tone, np.float32),
+    )
+    landmarks = [
+        (points @ rotation.T)[:, :2] * (scale, -scale) + translation
+        for points, (rotation, scale, translation) in zip(solid, cameras, strict=True)
+    ]
+    return np.asarray(faces), landmarks, cameras
+
+
+def _finish(key, person: Person, view: View, kind: str, face, landmarks, camera, skull, num_expression) -> Sample:
+    """Paints what surrounds the rendered face, photographs it and labels it."""
+    rotation, scale, translation = camera
+    random = view.random
+    image = backgrounds.draw_background(random, IMAGE_SIZE)
+    head = heads.draw_head(random, person, skull, rotation, scale, translation, view.light)
+    image = _over(image, head.behind)
+    image = image * (1 - face[..., 3:]) + face[..., :3]
+    image = _over(image, head.front)
+    if random.random() < OCCLUDED:
+        brightness = float(np.clip(view.light[0].mean() * 0.886227, 0.3, 1.2))
+        image = occluders.draw_occluder(random, image, landmarks, person, brightness)
+    landmarks = landmarks.astype(np.float32)
+    name = f"{kind}/{key[0]:06d}/{key[1]:04d}"
+    return Sample(
+        name=name,
+        image=photograph.photograph(random, image),
+        crop_from_photo=np.eye(2, 3),  # there is no larger photo
+        landmarks=None if kind == "identity" else landmarks,
+        identity=None if kind == "landmark" else f"{kind}-{key[0]:06d}",
+        truth=Truth(
+            shape=person.shape.astype(np.float32),
+            expression=view.expression.astype(np.float32),
+            rotation=rotation.astype(np.float32),
+            landmarks=landmarks,
+        ),
+    )
+
+
+def _over(image: np.ndarray, layer: np.ndarray) -> np.ndarray:
+    return image * (1 - layer[..., 3:]) + layer[..., :3] * layer[..., 3:]
+
+
+def _with_progress(samples: Iterator[Sample], total: int, kind: str, progress: bool) -> Iterator[Sample]:
+    if not progress:
+        return samples
+    from tqdm import tqdm
+
+    return iter(tqdm(samples, total=total, desc=f"rendering {kind}", unit="image", smoothing=0.05))
+
+
+def contact_sheet(pictures: list[UInt8[np.ndarray, "H W 3"]], columns: int) -> UInt8[np.ndarray, "H W 3"]:
+    """Pictures of one size in rows of `columns`; the last row is filled up with black."""
+    blank = np.zeros_like(pictures[0])
+    rows = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
+    return np.concatenate([np.concatenate(row + [blank] * (columns - len(row)), axis=1) for row in rows], axis=0)
