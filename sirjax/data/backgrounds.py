@@ -7,8 +7,8 @@ from jaxtyping import Float
 
 def draw_background(random: np.random.Generator, image_size: tuple[int, int]) -> Float[np.ndarray, "H W 3"]:
     """A random backdrop, mostly out of focus."""
-    kind = random.choice((_wall, _gradient, _bokeh, _clouds, _stripes, _room))
-    image = kind(random, image_size)
+    kinds = (_wall, _gradient, _bokeh, _clouds, _stripes, _room)
+    image = kinds[random.integers(len(kinds))](random, image_size)
     if random.random() < 0.6:
         image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.5, 5))
     return np.clip(image, 0, 1).astype(np.float32)

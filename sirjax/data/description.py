@@ -47,7 +47,7 @@ def write(
     )
     info.set_file_format("array_record")
     template = tfds.core.ShardedFileTemplate(
-        dataset_name=DATASET_NAME, data_dir=folder, split=SPLIT, filetype_suffix="array_record"
+        dataset_name=DATASET_NAME, data_dir=tfds.core.Path(folder), split=SPLIT, filetype_suffix="array_record"
     )
     split = tfds.core.SplitInfo(
         name=SPLIT, shard_lengths=shard_lengths, num_bytes=num_bytes, filename_template=template

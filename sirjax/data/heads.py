@@ -1,4 +1,4 @@
-"""What surrounds a rendered face: back of the head, hair, neck and clothes, painted where the same camera would see them.
+"""What surrounds a rendered face: head, hair, neck and clothes, painted where the same camera would see them.
 
 A face model may end at the hairline and the throat; a face cut out like a mask would be found by its edge alone.
 The head is an ellipsoid placed by the 68 landmarks (any model's, any unit), the hair a larger one around it.
@@ -82,8 +82,8 @@ def draw_head(
     skin = person.skin.astype(np.float32)
     # The neck stands upright even where the head nods; it is in the head's shadow.
     _paint(behind, _capsule(seen(neck_top), seen(neck_bottom), 0.34 * width * scale), skin * brightness * _fade(random))
-    shoulders = seen(neck_bottom)
-    clothes = _ellipse(shoulders + (0, 0.35 * width * scale), (1.15 * width * scale, 0.75 * width * scale))
+    shoulders = seen(neck_bottom + down * 0.35 * width)
+    clothes = _ellipse(shoulders, (1.15 * width * scale, 0.75 * width * scale))
     folds = np.exp(0.12 * smooth_noise(random, IMAGE_SIZE, 8, 1))
     _paint(behind, clothes, random_color(random) * brightness * folds)
 
@@ -146,8 +146,8 @@ def _paint(layer: np.ndarray, mask: np.ndarray, color: np.ndarray) -> None:
 
 def _capsule(start, end, radius) -> np.ndarray:
     mask = np.zeros(IMAGE_SIZE, np.float32)
-    start, end = (tuple(int(round(float(np.clip(value, -500, 500)))) for value in point) for point in (start, end))
-    cv2.line(mask, start, end, 1.0, max(1, int(round(2 * radius))), cv2.LINE_AA)
+    start, end = (tuple(round(float(np.clip(value, -500, 500))) for value in point) for point in (start, end))
+    cv2.line(mask, start, end, 1.0, max(1, round(2 * radius)), cv2.LINE_AA)
     return mask
 
 

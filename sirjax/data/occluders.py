@@ -9,6 +9,7 @@ from sirjax.data.scenes import Person
 from sirjax.types import IMAGE_SIZE
 
 _FRACTION_BITS = 4  # cv2 draws at 1/16 px
+_SHADOW = np.array([1.5, 1.0])  # where shadows fall, px
 
 
 def draw_occluder(
@@ -27,10 +28,9 @@ def draw_occluder(
       person: whose skin and hair.
       brightness: of the light.
     """
-    kind = random.choice(
-        (_glasses, _sunglasses, _hand, _strand, _scarf, _object), p=(0.3, 0.12, 0.2, 0.12, 0.12, 0.14)
-    )
-    return np.clip(kind(random, image, landmarks.astype(np.float64), person, brightness), 0, 1).astype(np.float32)
+    kinds = (_glasses, _sunglasses, _hand, _strand, _scarf, _object)
+    draw = kinds[random.choice(len(kinds), p=(0.3, 0.12, 0.2, 0.12, 0.12, 0.14))]
+    return np.clip(draw(random, image, landmarks.astype(np.float64), person, brightness), 0, 1).astype(np.float32)
 
 
 def _glasses(random, image, landmarks, person, brightness):
@@ -60,7 +60,7 @@ def _hand(random, image, landmarks, person, brightness):
         base = target - along * 3 * size + across * (finger - 1.5) * 1.9 * size
         length = size * random.uniform(4.5, 6.0) * (1.0, 1.15, 1.1, 0.85)[finger]
         tip = base + along * length + across * random.normal(0, 1.5)
-        shadow = _line(base + (1.5, 1.0), tip + (1.5, 1.0), size * 2)
+        shadow = _line(base + _SHADOW, tip + _SHADOW, size * 2)
         out = _over(out, 0.35 * shadow, np.zeros(3))
         out = _over(out, _line(base, tip, size * 1.8), shade * random.uniform(0.95, 1.05))
     return out
@@ -116,7 +116,8 @@ def _spectacles(random, landmarks):
     for eye, center in zip(eyes, centers, strict=True):
         half_width = max(3.0, np.linalg.norm(eye[3] - eye[0]) * random.uniform(0.75, 0.95))
         half = np.array([half_width, height])
-        outline = _box(center + (0, 1.5), half * 0.92, angle) if square else _oval(center + (0, 1.5), half, angle)
+        center = center + np.array([0, 1.5])
+        outline = _box(center, half * 0.92, angle) if square else _oval(center, half, angle)
         lenses = np.maximum(lenses, _polygon(outline))
         cv2.polylines(frame, [_fixed(outline)], True, 255, thickness, cv2.LINE_AA, _FRACTION_BITS)
     bridge = np.stack([eyes[0][3] + (axis * 0.03), landmarks[27] - (0, 1), eyes[1][0] - (axis * 0.03)])

@@ -1,7 +1,7 @@
 """What a synthetic photo shows, drawn from random streams: who it is, and how the face is posed, lit and framed.
 
-Every number comes from a generator keyed by (seed, kind of set, person) or (seed, kind of set, person, photo): photo 7 of
-person 3 is the same whatever else is made, and sets of different kinds never share a person.
+Every number comes from a generator keyed by (seed, kind of set, person) or (seed, kind of set, person, photo): photo 7
+of person 3 is the same whatever else is made, and sets of different kinds never share a person.
 """
 
 from dataclasses import dataclass

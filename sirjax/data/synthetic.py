@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +35,7 @@ from sirjax.types import IMAGE_SIZE, Camera, Coefficients
 
 BATCH_SIZE = 32  # fixed: another size could round the last bit differently, and the same seed must give the same bytes
 SUPERSAMPLING = 2
+RENDERER_VERSION = 1  # to be raised when the same seed begins to give other pictures
 OCCLUDED = 0.2  # share of photos with something in front of the face
 _GLOSS_SHARPNESS = 24.0
 
@@ -72,14 +74,47 @@ def write_synthetic_set(
       ValueError: if the kind is unknown or a count is below 1.
       FileExistsError: if `out_dir` holds something already.
     """
+    parameters = set_parameters(
+        face_model,
+        num_identities=num_identities,
+        images_per_identity=images_per_identity,
+        kind=kind,
+        seed=seed,
+        albedo_per_identity=albedo_per_identity,
+    )
+    keys = [(person, view) for person in range(num_identities) for view in range(images_per_identity)]
+    if kind == "landmark":
+        keys = [(person, 0) for person in range(len(keys))]
+    with RecordWriter(out_dir, parameters=parameters, overwrite=overwrite) as writer:
+        samples = render_samples(face_model, keys, kind=kind, seed=seed, albedo_per_identity=albedo_per_identity)
+        for sample in _with_progress(samples, len(keys), kind, progress):
+            writer.add(sample)
+    return open_records(out_dir)
+
+
+def set_parameters(
+    face_model: morphable.FaceModel,
+    *,
+    num_identities: int,
+    images_per_identity: int,
+    kind: str,
+    seed: int,
+    albedo_per_identity: bool,
+) -> dict[str, Any]:
+    """What the manifest of a synthetic set says of its making.
+
+    Raises:
+      ValueError: if the kind is unknown or a count is below 1.
+    """
     if kind not in scenes.KINDS:
         raise ValueError(f"unknown kind {kind!r} of synthetic set: take one of {', '.join(scenes.KINDS)}")
     if num_identities < 1 or images_per_identity < 1:
         raise ValueError(
             f"a synthetic set needs at least 1 identity with 1 image, got {num_identities} with {images_per_identity}"
         )
-    parameters = {
+    return {
         "preparer": "synthetic",
+        "renderer_version": RENDERER_VERSION,
         "kind": kind,
         "seed": seed,
         "identities": num_identities,
@@ -89,14 +124,6 @@ def write_synthetic_set(
         "face_model_licence": face_model.licence,
         "face_model_fingerprint": fingerprint(face_model),
     }
-    keys = [(person, view) for person in range(num_identities) for view in range(images_per_identity)]
-    if kind == "landmark":
-        keys = [(person, 0) for person in range(len(keys))]
-    with RecordWriter(out_dir, parameters=parameters, overwrite=overwrite) as writer:
-        samples = render_samples(face_model, keys, kind=kind, seed=seed, albedo_per_identity=albedo_per_identity)
-        for sample in _with_progress(samples, len(keys), kind, progress):
-            writer.add(sample)
-    return open_records(out_dir)
 
 
 def render_samples(
@@ -126,9 +153,7 @@ def render_samples(
                 for future in pending:
                     yield future.result()
                 pending = [
-                    pool.submit(
-                        _finish, key, person, view, kind, face, points, camera, skull, face_model.expression_std.shape[0]
-                    )
+                    pool.submit(_finish, key, person, view, kind, face, points, camera, skull)
                     for key, person, view, face, points, camera in zip(
                         batch, people, views, faces, landmarks, cameras, strict=False
                     )
@@ -181,7 +206,7 @@ def _draw_faces(face_model, coefficients, camera, skin, noise, light, gloss, ton
         scale=SUPERSAMPLING * camera.scale,
         translation=SUPERSAMPLING * camera.translation + (SUPERSAMPLING - 1) / 2,
     )
-    size = tuple(SUPERSAMPLING * side for side in IMAGE_SIZE)
+    size = (SUPERSAMPLING * IMAGE_SIZE[0], SUPERSAMPLING * IMAGE_SIZE[1])
     rendering, _ = render_face(face_model, coefficients, large, albedo, light, image_size=size, backend=backend)
     # Highlights of a lamp where the light's first-order part points to; the viewer looks along -z.
     lamp = jnp.stack([light[:, 2], light[:, 3], light[:, 1]], axis=-1).mean(axis=1)
@@ -236,7 +261,7 @@ def _render(face_model, people: list[Person], views: list[View], tone):
     return np.asarray(faces), landmarks, cameras
 
 
-def _finish(key, person: Person, view: View, kind: str, face, landmarks, camera, skull, num_expression) -> Sample:
+def _finish(key, person: Person, view: View, kind: str, face, landmarks, camera, skull) -> Sample:
     """Paints what surrounds the rendered face, photographs it and labels it."""
     rotation, scale, translation = camera
     random = view.random
