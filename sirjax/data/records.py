@@ -161,7 +161,7 @@ def _open_folder(path: Path, verify: bool) -> RecordSource:
     readers = [_open_shard(path / shard["file"], shard) for shard in manifest["shards"]]
     try:
         identity_class = np.load(path / CLASS_FILE, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise RecordsError(f"{path / CLASS_FILE} cannot be read ({error}): write the folder again") from None
     if identity_class.shape != (manifest["samples"],):
         raise RecordsError(
@@ -187,10 +187,9 @@ def _open_shard(path: Path, shard: Mapping[str, Any]) -> Any:
         )
     reader = ArrayRecordReader(str(path), "readahead_buffer_size:0", file_reader_buffer_size=32768)
     # A file that is not an ArrayRecord opens as one without records instead of raising.
-    if reader.num_records() != shard["samples"]:
-        raise RecordsError(
-            f"{path} holds {reader.num_records()} readable samples of {shard['samples']}: write it again"
-        )
+    found = reader.num_records()
+    if found != shard["samples"]:
+        raise RecordsError(f"{path} holds {found} readable samples instead of {shard['samples']}: write it again")
     return reader
 
 
