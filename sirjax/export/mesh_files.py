@@ -6,7 +6,7 @@ from sirjax.export.files import software
 from sirjax.export.glb import write_glb
 from sirjax.export.mesh import textured_mesh
 from sirjax.export.obj import write_obj
-from sirjax.export.parameters import write_parameters
+from sirjax.export.parameters import Provenance, write_parameters
 from sirjax.export.ply import write_ply
 from sirjax.morphable.model import FaceModel
 from sirjax.reconstruction import FaceReconstruction
@@ -19,11 +19,8 @@ def write_face(
     name: str,
     face: FaceReconstruction,
     face_model: FaceModel,
-    *,
+    provenance: Provenance,
     formats: tuple[str, ...] = FORMATS,
-    photo: str = "",
-    licence: str = "",
-    run: str = "",
 ) -> list[Path]:
     """Writes NAME_neutral.* (model frame, no expression), NAME_posed.* (as turned in the photo) and NAME.npz.
 
@@ -32,10 +29,8 @@ def write_face(
       name: what the files are called, without white space.
       face: the face.
       face_model: the face model that it was made with.
+      provenance: recorded in the .npz; the licence in all files.
       formats: of `FORMATS`.
-      photo: where the photo lay; recorded.
-      licence: of the trained weights and the face model; recorded.
-      run: which weights were used; recorded.
 
     Returns:
       The files written.
@@ -59,7 +54,7 @@ def write_face(
         mesh = textured_mesh(face_model, vertices * size, face.albedo)
         comment = (
             f"{software()}; {unit}; {frame}: x right, y up, z to the viewer\n"
-            f"face model: {face_model.name}; licence: {licence}"
+            f"face model: {face_model.name}; licence: {provenance.licence}"
         )
         path = folder / f"{name}_{pose}.obj"
         if "obj" in formats:
@@ -67,8 +62,8 @@ def write_face(
         if "ply" in formats:
             written.append(write_ply(path.with_suffix(".ply"), mesh, comment=comment))
         if "glb" in formats:
-            written.append(write_glb(path.with_suffix(".glb"), mesh, copyright=licence, comment=comment))
+            written.append(write_glb(path.with_suffix(".glb"), mesh, copyright=provenance.licence, comment=comment))
     if "npz" in formats:
         path = folder / f"{name}.npz"
-        written.append(write_parameters(path, face, face_model, photo=photo, licence=licence, run=run))
+        written.append(write_parameters(path, face, face_model, provenance))
     return written

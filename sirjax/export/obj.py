@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Num
 
 from sirjax.export.files import write_image, write_text
 from sirjax.export.mesh import TexturedMesh
@@ -30,10 +31,13 @@ def _material(texture_name: str) -> str:
 def _object(mesh: TexturedMesh, material_name: str, comment: str) -> str:
     uv = mesh.uv * [1.0, -1.0] + [0.0, 1.0]  # OBJ counts v upward
     corners = np.stack([mesh.triangles, mesh.uv_triangles], axis=-1).reshape(-1, 6) + 1  # OBJ counts from 1
-    lines = [f"# {line}" for line in comment.splitlines()]
-    lines += [f"mtllib {material_name}", "o face"]
-    lines += [f"v {x:.4f} {y:.4f} {z:.4f}" for x, y, z in mesh.vertices.tolist()]
-    lines += [f"vt {u:.6f} {v:.6f}" for u, v in uv.tolist()]
-    lines += ["usemtl face", "s 1"]
-    lines += [f"f {a}/{at} {b}/{bt} {c}/{ct}" for a, at, b, bt, c, ct in corners.tolist()]
-    return "\n".join(lines) + "\n"
+    parts = [f"# {line}\n" for line in comment.splitlines()]
+    parts += [f"mtllib {material_name}\n", "o face\n"]
+    parts += [_lines("v %.4f %.4f %.4f\n", mesh.vertices), _lines("vt %.6f %.6f\n", uv)]
+    parts += ["usemtl face\n", "s 1\n", _lines("f %d/%d %d/%d %d/%d\n", corners)]
+    return "".join(parts)
+
+
+def _lines(template: str, rows: Num[np.ndarray, "N C"]) -> str:
+    """A line for each row; one formatting for all of them is several times faster than one each."""
+    return template * len(rows) % tuple(rows.reshape(-1).tolist())

@@ -1,8 +1,10 @@
 """All numbers of one face in one self-describing .npz, readable without sirjax and without unpickling."""
 
 import io
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -10,7 +12,6 @@ from sirjax.export.files import software, write_bytes
 from sirjax.geometry.rotation import euler_from_rotation, quaternion_from_rotation
 from sirjax.morphable.coefficients import to_millimeters
 from sirjax.morphable.model import FaceModel
-from sirjax.morphable.storage import fingerprint
 from sirjax.reconstruction import FaceReconstruction
 
 CONVENTIONS = """\
@@ -29,31 +30,26 @@ times metric_scale are true ones (mesh files have it applied, arrays in this fil
 """
 
 
-def write_parameters(
-    path: Path, face: FaceReconstruction, face_model: FaceModel, *, photo: str = "", licence: str = "", run: str = ""
-) -> Path:
-    """Writes the coefficients, cameras, landmarks and crop transform of a face; see `CONVENTIONS` for their meaning.
+@dataclass(frozen=True)
+class Provenance:
+    """Where a reconstruction comes from, for the records."""
 
-    Args:
-      path: the .npz file.
-      face: the face.
-      face_model: the face model that it was made with.
-      photo: where the photo lay.
-      licence: of the trained weights and the face model.
-      run: which weights were used.
-    """
-    buffer = io.BytesIO()
+    face_model_fingerprint: str  # of `morphable.storage.fingerprint`; computed once, it takes a while
+    photo: str = ""  # where the photo lay
+    run: str = ""  # which weights
+    licence: str = ""  # of the weights and the face model
+
+
+def write_parameters(path: Path, face: FaceReconstruction, face_model: FaceModel, provenance: Provenance) -> Path:
+    """Writes the coefficients, cameras, landmarks and crop transform of a face; see `CONVENTIONS` for their meaning."""
     texts = {
-        "photo": photo,
+        **asdict(provenance),
         "notes": "; ".join(face.notes),
         "face_model_name": face_model.name,
-        "face_model_fingerprint": fingerprint(face_model),
-        "face_model_licence": face_model.licence,
-        "licence": licence,
-        "run": run,
         "software": software(),
         "conventions": CONVENTIONS,
     }
+    buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **_arrays(face, face_model), **texts)
     write_bytes(path, buffer.getvalue())
     return path
@@ -92,9 +88,14 @@ def _arrays(face: FaceReconstruction, face_model: FaceModel) -> dict[str, np.nda
 
 
 def _pose(image: str, rotation: np.ndarray) -> dict[str, np.ndarray]:
-    matrix = jnp.asarray(rotation)
+    quaternion, euler = _quaternion_and_euler(jnp.asarray(rotation))
     return {
         f"rotation_{image}": rotation,
-        f"quaternion_{image}": np.asarray(quaternion_from_rotation(matrix)),
-        f"euler_degrees_{image}": np.degrees([float(angle) for angle in euler_from_rotation(matrix)]),
+        f"quaternion_{image}": np.asarray(quaternion),
+        f"euler_degrees_{image}": np.degrees([float(angle) for angle in euler]),
     }
+
+
+@jax.jit
+def _quaternion_and_euler(rotation: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
+    return quaternion_from_rotation(rotation), euler_from_rotation(rotation)

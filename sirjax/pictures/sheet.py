@@ -7,7 +7,8 @@ from jaxtyping import Float, UInt8
 from sirjax.morphable.model import FaceModel
 from sirjax.pictures.draw import PAPER, draw_box, draw_landmarks, fit
 from sirjax.pictures.grid import compose
-from sirjax.pictures.views import SIDES, clay_views, overlay, render_in_photo, textured_views
+from sirjax.pictures.in_photo import PhotoRendering, overlay, render_in_photo
+from sirjax.pictures.views import SIDE, clay_view, textured_view
 from sirjax.reconstruction import FaceReconstruction
 
 CLOSE_UP_MARGIN = 0.25  # of the face's size, on each side
@@ -18,6 +19,7 @@ def reconstruction_sheet(
     face: FaceReconstruction,
     face_model: FaceModel,
     *,
+    drawing: PhotoRendering | None = None,
     title: str = "",
     tile: int = 320,
     backend: str = "auto",
@@ -31,27 +33,29 @@ def reconstruction_sheet(
       photo: the upright photo.
       face: one of its faces.
       face_model: the face model that it was made with.
+      drawing: of `render_in_photo`, if it is there already.
       title: a line over everything.
       tile: side of the tiles, pixels.
       backend: see `sirjax.render.rasterize`.
     """
-    drawing = render_in_photo(face, face_model, photo.shape[:2], backend=backend)
+    drawing = drawing or render_in_photo(face, face_model, photo.shape[:2], backend=backend)
     blended = overlay(photo, [drawing], opacity=1.0)
     window = _window(face.landmarks_in_photo)
     framed = draw_box(photo, _frame(window), thickness=max(2, round(max(photo.shape) / 200)))
     close_up, landmarks = _cut(photo, window, tile, face.landmarks_in_photo)
-    front, side = SIDES["front"], SIDES["side"]
+    size = {"size": tile, "backend": backend}
     rows = [
         [
             fit(framed, tile, tile),
             draw_landmarks(close_up, landmarks),
             _cut(blended, window, tile, face.landmarks_in_photo)[0],
-            *textured_views(face_model, face.neutral_vertices, face.albedo, (front,), size=tile, backend=backend),
+            textured_view(face_model, face.neutral_vertices, face.albedo, **size),
         ],
         [
-            *clay_views(face_model, face.neutral_vertices, (front, side), size=tile, backend=backend),
-            *clay_views(face_model, face.vertices, (front,), size=tile, backend=backend),
-            *clay_views(face_model, face.posed_vertices, (front,), size=tile, backend=backend),
+            clay_view(face_model, face.neutral_vertices, **size),
+            clay_view(face_model, face.neutral_vertices, SIDE, **size),
+            clay_view(face_model, face.vertices, **size),
+            clay_view(face_model, face.posed_vertices, **size),
         ],
     ]
     labels = [
@@ -59,19 +63,6 @@ def reconstruction_sheet(
         ["neutral shape, front", "neutral shape, side", "with expression", "with expression, turned as in the photo"],
     ]
     return compose(rows, labels=labels, title=title)
-
-
-def faces_overlay(
-    photo: UInt8[np.ndarray, "H W 3"],
-    faces: list[FaceReconstruction],
-    face_model: FaceModel,
-    *,
-    opacity: float = 0.85,
-    backend: str = "auto",
-) -> UInt8[np.ndarray, "H W 3"]:
-    """The photo, at its own size, with all its faces drawn in; the ones that come first are on top."""
-    drawings = [render_in_photo(face, face_model, photo.shape[:2], backend=backend) for face in faces]
-    return overlay(photo, drawings[::-1], opacity=opacity)
 
 
 def _window(landmarks: Float[np.ndarray, "68 2"]) -> tuple[float, float, float]:

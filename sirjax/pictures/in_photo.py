@@ -1,0 +1,131 @@
+"""Draws reconstructed faces into the photo they came from, at its own pixels. V vertices, U side of the albedo map."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from sirjax.geometry import mesh
+from sirjax.morphable.model import FaceModel
+from sirjax.pictures.draw import to_uint8
+from sirjax.reconstruction import FaceReconstruction
+from sirjax.render import renderer
+from sirjax.types import Rendering
+
+WINDOW_SIDES = (128, 256, 512, 1024, 2048)  # squares that photos are drawn on: few sizes, so that little is compiled
+
+
+@dataclass(frozen=True)
+class PhotoRendering:
+    """A face drawn at the photo's own pixels, cut to the part of the photo where it lies."""
+
+    left: int  # where the part starts in the photo
+    top: int
+    image: np.ndarray  # float32 [h, w, 3] shaded, not clipped; 0 outside the mask
+    mask: np.ndarray  # bool [h, w]
+
+    @property
+    def where(self) -> tuple[slice, slice]:
+        """The part as an index into the photo."""
+        height, width = self.mask.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+
+def render_in_photo(
+    face: FaceReconstruction, face_model: FaceModel, photo_size: tuple[int, int], *, backend: str = "auto"
+) -> PhotoRendering:
+    """Draws the face where the photo shows it, with its own light.
+
+    Faces that fill more than the largest of `WINDOW_SIDES` are drawn at that size and enlarged.
+
+    Args:
+      face: the face.
+      face_model: the face model that it was made with.
+      photo_size: height and width of the photo.
+      backend: see `sirjax.render.rasterize`.
+    """
+    projected = face.projected_in_photo
+    low = np.floor(projected[:, :2].min(axis=0)).astype(int) - 1
+    extent = float((projected[:, :2].max(axis=0) - low).max()) + 2.0
+    side = next((side for side in WINDOW_SIDES if side >= extent), WINDOW_SIDES[-1])
+    step = max(1.0, extent / side)  # photo pixels per drawn pixel
+    # Pixel edges, not centers, keep their place when pixels are drawn larger.
+    plane = (projected[:, :2] - low + 0.5) / step - 0.5
+    moved = np.concatenate([plane, projected[:, 2:] / step], axis=1)
+    # The light lives in the crop's camera frame, so the normals have to as well.
+    normals = vertex_normals(face_model, face.vertices) @ face.rotation.T
+    rendering = draw(face_model, moved, normals, face.albedo, face.light, (side, side), backend=backend)
+    image, mask = np.asarray(rendering.image), np.asarray(rendering.mask)
+    if step > 1.0:
+        full = (round(side * step), round(side * step))
+        image = cv2.resize(image, full, interpolation=cv2.INTER_LINEAR)
+        mask = cv2.resize(mask, full, interpolation=cv2.INTER_NEAREST)
+    first = np.clip(-low, 0, mask.shape[::-1])  # (left, top) of what lies inside the photo
+    last = np.clip(np.array(photo_size[::-1]) - low, first, mask.shape[::-1])
+    inside = slice(first[1], last[1]), slice(first[0], last[0])
+    left, top = np.maximum(low, 0).tolist()
+    return PhotoRendering(left, top, image[inside], mask[inside] > 0.5)
+
+
+def overlay(
+    photo: UInt8[np.ndarray, "H W 3"], drawings: list[PhotoRendering], *, opacity: float = 0.85
+) -> UInt8[np.ndarray, "H W 3"]:
+    """A copy of the photo with faces blended in; pixels outside their masks stay untouched."""
+    canvas = photo.copy()
+    for drawing in drawings:
+        part = canvas[drawing.where]
+        mixed = opacity * np.clip(drawing.image, 0.0, 1.0) + (1.0 - opacity) * (part / np.float32(255.0))
+        part[drawing.mask] = to_uint8(mixed)[drawing.mask]
+    return canvas
+
+
+def draw(
+    face_model: FaceModel,
+    projected: Float[np.ndarray, "V 3"],
+    normals: Float[np.ndarray, "V 3"],
+    albedo: Float[np.ndarray, "U U 3"],
+    light: Float[np.ndarray, "9 3"],
+    image_size: tuple[int, int],
+    *,
+    backend: str = "auto",
+) -> Rendering:
+    """Draws one mesh given in pixels (see `geometry.camera.project`); NumPy, without batch dimension.
+
+    Compiled once for each image size.
+    """
+    rendering = _draw(
+        *(jnp.asarray(array, jnp.float32)[None] for array in (projected, normals, albedo, light)),
+        face_model.triangles,
+        face_model.uv,
+        face_model.uv_triangles,
+        image_size=image_size,
+        backend=backend,
+    )
+    return jax.tree.map(lambda leaf: np.asarray(leaf[0]), rendering)
+
+
+def vertex_normals(face_model: FaceModel, vertices: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V 3"]:
+    """Unit normals of one mesh, in the frame of its vertices."""
+    return np.asarray(_vertex_normals(jnp.asarray(vertices, jnp.float32)[None], face_model.topology)[0])
+
+
+_vertex_normals = jax.jit(mesh.vertex_normals)
+
+
+@partial(jax.jit, static_argnames=("image_size", "backend"))
+def _draw(projected, normals, albedo, light, triangles, uv, uv_triangles, *, image_size, backend):
+    return renderer.render(
+        projected,
+        normals,
+        albedo,
+        light,
+        triangles=triangles,
+        uv=uv,
+        uv_triangles=uv_triangles,
+        image_size=image_size,
+        backend=backend,
+    )
