@@ -63,22 +63,34 @@ class EvaluationResult:
         return f"{self.protocol}\n\n{format_table(self.rows())}"
 
     def metrics(self) -> dict[str, float]:
-        """The main figures by name, for logs."""
-        values = {
-            "verification_euclidean": self.euclidean.accuracy,
-            "verification_cosine": self.cosine.accuracy,
-            "auc_euclidean": self.euclidean.auc,
-            "auc_cosine": self.cosine.auc,
-            "shape_rmse_mm": self.shape_rmse.mean,
+        """The figures by name, for logs and files; `_low` and `_high` are the ends of the interval."""
+        values = {}
+        for name, result in (("euclidean", self.euclidean), ("cosine", self.cosine)):
+            values[f"verification_{name}"] = result.accuracy
+            values[f"auc_{name}"] = result.auc
+            values[f"eer_{name}"] = result.eer
+            values[f"tpr_at_far_{name}"] = result.tpr_at_far
+        intervals = {
+            "verification_euclidean": self.euclidean_interval,
+            "verification_cosine": self.cosine_interval,
+            "shape_rmse_mm": self.shape_rmse,
+            "aligned_rmse_mm": self.aligned_rmse,
+            "nme": self.nme,
+        }
+        for name, interval in intervals.items():
+            if interval is not None:
+                values.setdefault(name, interval.mean)
+                values |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+        baselines = {
             "mean_face_rmse_mm": self.mean_face_rmse,
+            "mean_face_aligned_rmse_mm": self.mean_face_aligned_rmse,
+            "baseline_nme": self.baseline_nme,
+        }
+        values |= {name: value for name, value in baselines.items() if value is not None}
+        return values | {
             "shape_relative_length": self.distinctiveness.relative_length,
             "distinctiveness_ratio": self.distinctiveness.ratio,
         }
-        if self.aligned_rmse is not None:
-            values["aligned_rmse_mm"] = self.aligned_rmse.mean
-        if self.nme is not None:
-            values["nme"] = self.nme.mean
-        return values
 
 
 def evaluate_identities(

@@ -74,7 +74,8 @@ def neutral_frontal_confidence(
 
     Args:
       rotation: camera_from_model; the identity for a frontal face.
-      expression: alpha_exp in the units of the face model (not whitened).
+      expression: alpha_exp, in the unit that `decay` counts: millimeters as in the paper, or whitened, where a
+        neutral face means the same on every face model.
       form: one of `CONFIDENCE_FORMS`.
       decay: lambda, per unit of `expression`.
 

@@ -35,7 +35,10 @@ def test_figures_agree_with_the_functions_that_make_them(rng):
     for result, interval in ((got.euclidean, got.euclidean_interval), (got.cosine, got.cosine_interval)):
         assert result.accuracy > 0.9
         assert interval.low <= result.accuracy <= interval.high
-    assert got.metrics()["verification_euclidean"] == got.euclidean.accuracy
+    metrics = got.metrics()
+    assert metrics["verification_euclidean"] == got.euclidean.accuracy
+    assert metrics["verification_cosine_low"] == got.cosine_interval.low
+    assert "nme" not in metrics
     assert (got.num_samples, got.num_identities) == (160, 40)
 
 
@@ -73,7 +76,10 @@ def test_landmarks_are_compared_with_a_baseline_and_by_yaw(rng):
     got = evaluate_identities(**predictions(rng, noise=0.3), **landmarks(rng), yaw=np.linspace(-1.5, 1.5, 160))
     assert got.baseline_nme == pytest.approx(2 * got.nme.mean)
     assert sum(b.count for b in got.nme_by_yaw) == 160
-    assert got.metrics()["nme"] == got.nme.mean
+    metrics = got.metrics()
+    assert metrics["nme"] == got.nme.mean
+    assert metrics["nme_low"] <= metrics["nme"] <= metrics["nme_high"]
+    assert metrics["baseline_nme"] == got.baseline_nme
 
 
 def test_report_names_every_figure_and_its_baseline(rng):
