@@ -17,9 +17,7 @@ NEUTRAL_LIGHT[0] = 1.0 / LAMBERTIAN[0]
 
 def spherical_harmonics(normals: Float[Array, "... 3"]) -> Float[Array, "... 9"]:
     """H_j Y_j(n) of unit normals: H * [1, z, x, y, 3z^2 - 1, xz, yz, x^2 - y^2, xy]."""
-    x, y, z = normals[..., 0], normals[..., 1], normals[..., 2]
-    basis = (jnp.ones_like(x), z, x, y, 3 * z * z - 1, x * z, y * z, x * x - y * y, x * y)
-    return jnp.stack([float(h) * b for h, b in zip(LAMBERTIAN, basis, strict=True)], axis=-1)
+    return jnp.stack(_harmonics(normals), axis=-1)
 
 
 def shade(
@@ -32,6 +30,16 @@ def shade(
       normals: unit, camera frame.
       light: one row per harmonic, one column per channel.
     """
-    harmonics = spherical_harmonics(normals)
-    shading = sum(harmonics[..., j, None] * light[:, None, None, j] for j in range(9))
-    return albedo * shading
+    # Written out by channel: as a matrix product the backward pass takes ten times as long on a CPU.
+    harmonics = _harmonics(normals)
+    channels = [
+        sum((harmonic * light[:, None, None, j, channel] for j, harmonic in enumerate(harmonics)), start=jnp.zeros(()))
+        for channel in range(3)
+    ]
+    return albedo * jnp.stack(channels, axis=-1)
+
+
+def _harmonics(normals: Float[Array, "... 3"]) -> list[Float[Array, "..."]]:
+    x, y, z = normals[..., 0], normals[..., 1], normals[..., 2]
+    basis = (jnp.ones_like(x), z, x, y, 3 * z * z - 1, x * z, y * z, x * x - y * y, x * y)
+    return [float(h) * b for h, b in zip(LAMBERTIAN, basis, strict=True)]

@@ -61,29 +61,45 @@ float DepthOf(uint64_t key) {
   return depth;
 }
 
+constexpr uint8_t kWholeBox = 255;
+
+// Pixels that a triangle may cover: those of an inclusive box or, if the box is at most 2 x 2, those whose bit is set in
+// `pixels` (bit 0 upper left, 1 upper right, 2 lower left, 3 lower right).
 struct Box {
   int32_t triangle;
-  int16_t left, right, top, bottom;  // inclusive
+  int16_t left, right, top, bottom;
+  uint8_t pixels;
 };
 
-void DrawTriangle(const Vertex& p0, const Vertex& p1, const Vertex& p2, const Box& box, Frame frame, uint64_t* keys) {
-  for (int py = box.top; py <= box.bottom; ++py) {
-    for (int px = box.left; px <= box.right; ++px) {
-      const Areas a = Corners(p0, p1, p2, frame, px, py).areas();
-      const bool inside = (a.a0 >= 0 && a.a1 >= 0 && a.a2 >= 0) || (a.a0 <= 0 && a.a1 <= 0 && a.a2 <= 0);
-      const double total = a.a0 + a.a1 + a.a2;
-      if (!inside || !(total != 0) || total != total) continue;  // degenerate triangles and NaN cover nothing
-      if (a.a0 == 0 && !OwnsEdge(p1, p2, total)) continue;
-      if (a.a1 == 0 && !OwnsEdge(p2, p0, total)) continue;
-      if (a.a2 == 0 && !OwnsEdge(p0, p1, total)) continue;
-      const double z = p0.z * a.a0 + p1.z * a.a1 + p2.z * a.a2;
-      const double w = p0.w * a.a0 + p1.w * a.a1 + p2.w * a.a2;
-      if (!(w * total > 0)) continue;  // behind the eye
-      const float depth = static_cast<float>(z / w);
-      if (!(depth >= -1.f && depth <= 1.f)) continue;
-      uint64_t& key = keys[int64_t{py} * frame.width + px];
-      key = std::min(key, Key(depth, static_cast<uint32_t>(box.triangle)));
-    }
+inline void DrawPixel(const Vertex& p0, const Vertex& p1, const Vertex& p2, int32_t triangle, int px, int py,
+                      Frame frame, uint64_t* keys) {
+  const Areas a = Corners(p0, p1, p2, frame, px, py).areas();
+  const bool inside = (a.a0 >= 0 && a.a1 >= 0 && a.a2 >= 0) || (a.a0 <= 0 && a.a1 <= 0 && a.a2 <= 0);
+  const double total = a.a0 + a.a1 + a.a2;
+  if (!inside || !(total < 0 || total > 0)) return;  // triangles of no area and NaN cover nothing
+  if (a.a0 == 0 && !OwnsEdge(p1, p2, total)) return;
+  if (a.a1 == 0 && !OwnsEdge(p2, p0, total)) return;
+  if (a.a2 == 0 && !OwnsEdge(p0, p1, total)) return;
+  const double z = p0.z * a.a0 + p1.z * a.a1 + p2.z * a.a2;
+  const double w = p0.w * a.a0 + p1.w * a.a1 + p2.w * a.a2;
+  if (!(w * total > 0)) return;  // behind the eye
+  const float depth = static_cast<float>(z / w);
+  if (!(depth >= -1.f && depth <= 1.f)) return;
+  uint64_t& key = keys[int64_t{py} * frame.width + px];
+  key = std::min(key, Key(depth, static_cast<uint32_t>(triangle)));
+}
+
+void DrawTriangle(const Vertex* vertices, const int32_t* triangles, const Box& box, Frame frame, uint64_t* keys) {
+  const int32_t* t = triangles + 3 * int64_t{box.triangle};
+  const Vertex &p0 = vertices[t[0]], &p1 = vertices[t[1]], &p2 = vertices[t[2]];
+  if (box.pixels == kWholeBox) {
+    for (int py = box.top; py <= box.bottom; ++py)
+      for (int px = box.left; px <= box.right; ++px) DrawPixel(p0, p1, p2, box.triangle, px, py, frame, keys);
+    return;
+  }
+  for (unsigned pixels = box.pixels; pixels != 0; pixels &= pixels - 1) {
+    const int bit = __builtin_ctz(pixels);
+    DrawPixel(p0, p1, p2, box.triangle, box.left + (bit & 1), box.top + (bit >> 1), frame, keys);
   }
 }
 
@@ -106,7 +122,8 @@ SIRJAX_CLONES bool ProjectVertices(const Vertex* vertices, int64_t count, Frame 
   return nearest > 1e-12f && farthest < 1e6f;
 }
 
-constexpr float kSlack = 1e-2f;  // pixels added around boxes, far above float rounding; DrawTriangle decides exactly
+constexpr float kSlack = 1e-2f;   // pixels added around boxes, far above float rounding; DrawPixel decides exactly
+constexpr float kMargin = 1e-5f;  // the same for edge functions at neighboring pixels, times the image's larger side
 constexpr int kBlock = 512;
 
 // NaN ends up at `low`.
@@ -115,16 +132,23 @@ inline float Clamp(float value, float low, float high) {
   return raised < high ? raised : high;
 }
 
+inline float Least(float a, float b, float c) {
+  const float ab = a < b ? a : b;
+  return ab < c ? ab : c;
+}
+
 inline int CeilOf(float value, float side) { return static_cast<int>(side) - static_cast<int>(side - value); }
 inline int FloorOf(float value) { return static_cast<int>(value + 1.f) - 1; }
 
-// Pixel boxes of triangles first .. first + count - 1; keeps those that hold a pixel center (about one in five triangles
-// of a dense face mesh) and returns how many. Branch-free, so that it runs on vectors.
+// Pixel boxes of triangles first .. first + count - 1; keeps those that may cover a pixel center (about one in eight of a
+// dense face mesh) and returns how many. Most boxes are tiny: edge functions in float sort out their pixels at once.
+// Branch-free, so that it runs on vectors.
 SIRJAX_CLONES int BoxesInFront(const Point* __restrict points, const int32_t* __restrict triangles, int64_t first,
                                int count, Frame frame, Box* __restrict boxes) {
   const float w = static_cast<float>(frame.width), h = static_cast<float>(frame.height);
+  const float margin = kMargin * (w > h ? w : h);
   int16_t left[kBlock], right[kBlock], top[kBlock], bottom[kBlock];
-  uint8_t keep[kBlock];
+  uint8_t pixels[kBlock];
   for (int k = 0; k < count; ++k) {
     const int32_t* t = triangles + 3 * (first + k);
     const Point a = points[t[0]], b = points[t[1]], c = points[t[2]];
@@ -136,12 +160,25 @@ SIRJAX_CLONES int BoxesInFront(const Point* __restrict points, const int32_t* __
     const int y0 = CeilOf(Clamp(min_y - kSlack, 0.f, h), h), y1 = FloorOf(Clamp(max_y + kSlack, -1.f, h - 1.f));
     left[k] = static_cast<int16_t>(x0), right[k] = static_cast<int16_t>(x1);
     top[k] = static_cast<int16_t>(y0), bottom[k] = static_cast<int16_t>(y1);
-    keep[k] = static_cast<uint8_t>((x0 <= x1) & (y0 <= y1));
+    // Edge functions at the upper left pixel, made to be positive inside, and their change from pixel to pixel.
+    const bool turns_left = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x) > 0;
+    const float ax = a.x - x0, ay = a.y - y0;
+    const float bx = (turns_left ? b.x : c.x) - x0, by = (turns_left ? b.y : c.y) - y0;
+    const float cx = (turns_left ? c.x : b.x) - x0, cy = (turns_left ? c.y : b.y) - y0;
+    const float e0 = bx * cy - by * cx, e1 = cx * ay - cy * ax, e2 = ax * by - ay * bx;
+    const float r0 = e0 + (by - cy), r1 = e1 + (cy - ay), r2 = e2 + (ay - by);
+    const float d0 = cx - bx, d1 = ax - cx, d2 = bx - ax;
+    const int may0 = Least(e0, e1, e2) >= -margin, may1 = Least(r0, r1, r2) >= -margin;
+    const int may2 = Least(e0 + d0, e1 + d1, e2 + d2) >= -margin, may3 = Least(r0 + d0, r1 + d1, r2 + d2) >= -margin;
+    const int two_columns = x1 > x0, two_rows = y1 > y0, exists = (x0 <= x1) & (y0 <= y1);
+    const int tiny = may0 + 2 * may1 * two_columns + 4 * may2 * two_rows + 8 * may3 * two_columns * two_rows;
+    const int is_tiny = (x1 - x0 < 2) & (y1 - y0 < 2) & (max_x - min_x < 4.f) & (max_y - min_y < 4.f);
+    pixels[k] = static_cast<uint8_t>(exists * (is_tiny * tiny + (1 - is_tiny) * kWholeBox));
   }
   int kept = 0;
   for (int k = 0; k < count; ++k) {
-    boxes[kept] = {static_cast<int32_t>(first + k), left[k], right[k], top[k], bottom[k]};
-    kept += keep[k];
+    boxes[kept] = {static_cast<int32_t>(first + k), left[k], right[k], top[k], bottom[k], pixels[k]};
+    kept += pixels[k] != 0;
   }
   return kept;
 }
@@ -162,7 +199,7 @@ int BoxesAnywhere(const Vertex* vertices, const int32_t* triangles, int64_t firs
       max_y = Clamp((std::max({ya, yb, yc}) + 1) * 0.5f * h, -1, h - 1);
     }
     const Box box{static_cast<int32_t>(first + k), static_cast<int16_t>(min_x), static_cast<int16_t>(max_x),
-                  static_cast<int16_t>(min_y), static_cast<int16_t>(max_y)};
+                  static_cast<int16_t>(min_y), static_cast<int16_t>(max_y), kWholeBox};
     boxes[kept] = box;
     kept += box.left <= box.right && box.top <= box.bottom;
   }

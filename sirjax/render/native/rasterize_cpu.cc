@@ -48,10 +48,7 @@ ffi::Error Rasterize(ffi::ThreadPool pool, F32 positions, S32 triangles, S32Resu
       const int count = static_cast<int>(std::min<int64_t>(kBlock, num_triangles - first));
       const int kept = all_in_front ? BoxesInFront(points.data(), tri, first, count, frame, boxes)
                                     : BoxesAnywhere(vertices, tri, first, count, frame, boxes);
-      for (int k = 0; k < kept; ++k) {
-        const int32_t* t = tri + 3 * int64_t{boxes[k].triangle};
-        DrawTriangle(vertices[t[0]], vertices[t[1]], vertices[t[2]], boxes[k], frame, keys.data());
-      }
+      for (int k = 0; k < kept; ++k) DrawTriangle(vertices, tri, boxes[k], frame, keys.data());
     }
     int32_t* id_out = ids->typed_data() + n * num_pixels;
     float* weights_out = barycentric->typed_data() + 3 * n * num_pixels;
