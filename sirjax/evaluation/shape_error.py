@@ -48,7 +48,7 @@ def mean_face_rmse(truth: Float[np.ndarray, "N S"], num_vertices: int) -> Float[
 
 
 def shape_vertices(
-    shape: Float[np.ndarray, "N S"], mean: Float[np.ndarray, "V 3"], basis: Float[np.ndarray, "S 3V"]
+    shape: Float[np.ndarray, "N S"], mean: Float[np.ndarray, "V 3"], basis: Float[np.ndarray, "S V3"]
 ) -> Float[np.ndarray, "N V 3"]:
     """Neutral faces of millimeter coefficients: mean + shape @ basis (Eq. 1)."""
     return mean[None] + (shape @ basis).reshape(len(shape), *mean.shape)

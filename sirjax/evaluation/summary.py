@@ -105,7 +105,7 @@ def evaluate_identities(
     landmarks_baseline: Float[np.ndarray, "N 68 2"] | None = None,
     yaw: Float[np.ndarray, " N"] | None = None,
     mean_shape: Float[np.ndarray, "V 3"] | None = None,
-    shape_basis: Float[np.ndarray, "S 3V"] | None = None,
+    shape_basis: Float[np.ndarray, "S V3"] | None = None,
     num_pairs: int = 6000,
     num_folds: int = 10,
     seed: int = 0,
@@ -154,7 +154,7 @@ def evaluate_identities(
     for distance, rng in zip(verification.DISTANCES, interval_rngs[:2], strict=True):
         verified[distance] = verification.verify_descriptors(predicted_mm, pairs, distance)
         accuracy[distance] = bootstrap_pair_mean(
-            verified[distance].correct, identity[pairs.first], identity[pairs.second], rng
+            verified[distance].correct.astype(np.float64), identity[pairs.first], identity[pairs.second], rng
         )
 
     aligned, mean_face_aligned = None, None

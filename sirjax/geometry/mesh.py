@@ -22,7 +22,7 @@ class MeshTopology:
     vertex_corners: Array  # int32 [V, K] corners that meet at each vertex, padded with 3 T
 
 
-def mesh_topology(triangles: Int[np.ndarray, "T 3"], num_vertices: int) -> MeshTopology:
+def mesh_topology(triangles: Int[np.ndarray, "..."], num_vertices: int) -> MeshTopology:
     """Builds the topology with NumPy, once per mesh. K is the largest number of triangles at one vertex.
 
     Raises:
@@ -47,26 +47,30 @@ def mesh_topology(triangles: Int[np.ndarray, "T 3"], num_vertices: int) -> MeshT
 
 
 @jax.custom_vjp
-def _corners_of_vertices(vertices: Float[Array, "B V D"], topology: MeshTopology) -> Float[Array, "B T 3 D"]:
+def _corners_of_vertices(
+    vertices: Float[Array, "B V D"], triangles: Int[Array, "T 3"], vertex_corners: Int[Array, "V K"]
+) -> Float[Array, "B T 3 D"]:
     """The value of each triangle's vertices. Linear; its transpose is `_sum_at_vertices`."""
-    return vertices[:, topology.triangles]
+    return vertices[:, triangles]
 
 
 @jax.custom_vjp
-def _sum_at_vertices(corners: Float[Array, "B T 3 D"], topology: MeshTopology) -> Float[Array, "B V D"]:
+def _sum_at_vertices(
+    corners: Float[Array, "B T 3 D"], triangles: Int[Array, "T 3"], vertex_corners: Int[Array, "V K"]
+) -> Float[Array, "B V D"]:
     """The sum over the corners that meet at each vertex. Linear; its transpose is `_corners_of_vertices`."""
     batch, _, _, dim = corners.shape
     flat = jnp.pad(corners.reshape(batch, -1, dim), ((0, 0), (0, 1), (0, 0)))  # row 3 T, the padding, is zero
-    return jnp.sum(flat[:, topology.vertex_corners], axis=2)
+    return jnp.sum(flat[:, vertex_corners], axis=2)
 
 
 _corners_of_vertices.defvjp(
-    lambda vertices, topology: (_corners_of_vertices(vertices, topology), topology),
-    lambda topology, cotangent: (_sum_at_vertices(cotangent, topology), None),
+    lambda vertices, *topology: (_corners_of_vertices(vertices, *topology), topology),
+    lambda topology, cotangent: (_sum_at_vertices(cotangent, *topology), None, None),
 )
 _sum_at_vertices.defvjp(
-    lambda corners, topology: (_sum_at_vertices(corners, topology), topology),
-    lambda topology, cotangent: (_corners_of_vertices(cotangent, topology), None),
+    lambda corners, *topology: (_sum_at_vertices(corners, *topology), topology),
+    lambda topology, cotangent: (_corners_of_vertices(cotangent, *topology), None, None),
 )
 
 
@@ -82,9 +86,10 @@ def vertex_normals(vertices: Float[Array, "B V 3"], topology: MeshTopology) -> F
     A vertex whose triangles have no area, or cancel, gets a zero normal and a zero gradient, never NaN. Reverse-mode
     only: forward-mode differentiation is not defined.
     """
-    face_normals = _area_normals(_corners_of_vertices(vertices, topology))
+    triangles, vertex_corners = topology.triangles, topology.vertex_corners
+    face_normals = _area_normals(_corners_of_vertices(vertices, triangles, vertex_corners))
     at_corners = jnp.broadcast_to(face_normals[:, :, None], (*face_normals.shape[:2], 3, 3))
-    total = _sum_at_vertices(at_corners, topology)
+    total = _sum_at_vertices(at_corners, triangles, vertex_corners)
     squared = jnp.sum(jnp.square(total), axis=-1, keepdims=True)
     degenerate = squared < _TINY
     return jnp.where(degenerate, 0.0, total * jax.lax.rsqrt(jnp.where(degenerate, 1.0, squared)))

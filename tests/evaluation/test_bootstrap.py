@@ -66,4 +66,4 @@ def test_no_values_are_refused():
 
 def test_level_outside_unit_interval_is_refused():
     with pytest.raises(ValueError, match=r"level must be in \(0, 1\), got 95"):
-        bootstrap_mean(np.ones(2), np.arange(2), np.random.default_rng(0), level=95)
+        bootstrap_mean(np.ones(2), np.arange(2), np.random.default_rng(0), level=95.0)

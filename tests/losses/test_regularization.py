@@ -8,7 +8,7 @@ import pytest
 from sirjax.losses import regularization
 from tests.references import losses as reference
 
-albedo_regularization = jax.jit(regularization.albedo_regularization, static_argnames="squared")
+albedo_regularization = jax.jit(regularization.albedo_regularization, static_argnames=("eps_uv", "squared"))
 
 
 def test_coefficient_prior_is_the_squared_length():
