@@ -62,7 +62,7 @@ def draw_box(
     if not np.isfinite(box).all():
         return canvas
     left, top, right, bottom = (round(float(side)) for side in box)
-    cv2.rectangle(canvas, (left, top), (right, bottom), color, thickness, cv2.LINE_AA)
+    cv2.rectangle(canvas, (left, top), (right, bottom), color, thickness)
     if label:
         cv2.putText(
             canvas, _ascii(label), (left, max(top - 6, 14)), _FONT, 0.5, color, max(1, thickness // 2), cv2.LINE_AA

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from sirjax.pictures.draw import PAPER
+from sirjax.pictures.views import FRONT, SIDE, clay_view, error_view, textured_view
+from tests.face_models import dome_face_model
+
+MODEL = dome_face_model(grid=17)
+MEAN = np.asarray(MODEL.mean)
+SIZE = 96
+
+
+def covered(view):
+    return np.argwhere((view != np.array(PAPER)).any(axis=-1))
+
+
+def test_the_front_view_is_centered_and_fills_four_fifths():
+    place = covered(clay_view(MODEL, MEAN, FRONT, size=SIZE))
+    np.testing.assert_allclose(place.max(axis=0) - place.min(axis=0) + 1, 0.8 * SIZE, atol=2)
+    np.testing.assert_allclose(place.mean(axis=0), (SIZE - 1) / 2, atol=1)
+
+
+def test_in_the_side_view_the_nose_points_right():
+    place = covered(clay_view(MODEL, MEAN, SIDE, size=SIZE))
+    rightmost = place[place[:, 1] == place[:, 1].max()]
+    # The tip of the dome's nose lies 6 mm below the middle of a face 150 mm high.
+    np.testing.assert_allclose(rightmost[:, 0].mean(), (SIZE - 1) / 2 + 0.8 * SIZE * 6 / 150, atol=2)
+    depth = np.ptp(MEAN[:, 2]) / 150 * 0.8 * SIZE
+    np.testing.assert_allclose(np.ptp(place[:, 1]) + 1, depth, atol=2)
+
+
+def test_a_smaller_head_looks_smaller():
+    whole, half = (covered(clay_view(MODEL, MEAN * size, size=SIZE)) for size in (1.0, 0.5))
+    np.testing.assert_allclose(np.ptp(half[:, 1]), np.ptp(whole[:, 1]) / 2, atol=1.5)
+
+
+def test_clay_is_brighter_toward_the_upper_left_light():
+    view = clay_view(MODEL, MEAN, FRONT, size=SIZE).astype(float).mean(axis=-1)
+    assert view[24, 24] > view[72, 72] + 20
+
+
+def test_the_textured_view_shows_the_albedo():
+    albedo = np.zeros((8, 8, 3), np.float32)
+    albedo[:4], albedo[4:] = (0.2, 0.6, 1.0), (0.9, 0.1, 0.0)
+    view = textured_view(MODEL, MEAN, albedo, size=SIZE)
+    np.testing.assert_allclose(view[24, 48], [51, 153, 255], atol=1)
+    np.testing.assert_allclose(view[72, 48], [230, 26, 0], atol=1)
+    assert view[0, 0].tolist() == list(PAPER)
+
+
+def test_the_background_can_be_chosen():
+    assert clay_view(MODEL, MEAN, size=SIZE, background=(1, 2, 3))[0, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("error", "color"), [(0.0, (68, 1, 84)), (2.0, (253, 231, 37)), (50.0, (253, 231, 37))])
+def test_errors_are_tinted(error, color):
+    view = error_view(MODEL, MEAN, np.full(len(MEAN), error), 2.0, size=SIZE)
+    pixel = view[30, 30].astype(float)  # shading dims it but leaves the hue
+    np.testing.assert_allclose(pixel / pixel.sum(), np.array(color) / sum(color), atol=0.03)
+    assert view[0, 0].tolist() == list(PAPER)
