@@ -38,9 +38,12 @@ class AlbedoDecoder(nn.Module):
     """Albedo code -> U x U residual map(s), RGB.
 
     Attributes:
-      uv_size: U; a multiple of 2^(number of doubling layers).
+      uv_size: U; a multiple of 2^(number of doubling layers) * last_factor.
       channels: of the small map the code is first spread to.
       layers: what follows, coarse to fine.
+      subpixel: double by an ordinary convolution with four times the channels and `depth_to_space` instead of by a
+        transposed one: several times faster on the CPU.
+      last_factor: every position of the last convolution makes a square of this side (1 as in the paper).
       maps: 1 as in the paper; 2 adds a second map to the first (one meant to be smooth, one for details).
       dtype: of the computation; parameters and the result are float32.
 
@@ -51,13 +54,15 @@ class AlbedoDecoder(nn.Module):
     uv_size: int = 256
     channels: int = PAPER_CHANNELS
     layers: tuple[DecoderLayer, ...] = PAPER_LAYERS
+    subpixel: bool = False
+    last_factor: int = 1
     maps: int = 1
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, code: Float[Array, "B A"]) -> Float[Array, "B U U 3"]:
         """Returns the sum of the maps, to be added to the mean albedo."""
-        factor = 2 ** sum(layer.doubles for layer in self.layers)
+        factor = self.last_factor * 2 ** sum(layer.doubles for layer in self.layers)
         size, remainder = divmod(self.uv_size, factor)
         if remainder or not size:
             raise ValueError(
@@ -66,13 +71,24 @@ class AlbedoDecoder(nn.Module):
         x = nn.relu(nn.Dense(size * size * self.channels, dtype=self.dtype)(code))
         x = x.reshape(-1, size, size, self.channels)
         for layer in self.layers:
-            if layer.doubles:
+            if layer.doubles and self.subpixel:
+                x = depth_to_space(nn.Conv(4 * layer.channels, (3, 3), padding=1, dtype=self.dtype)(x), 2)
+            elif layer.doubles:
                 x = nn.ConvTranspose(layer.channels, (3, 3), (2, 2), padding=((1, 2), (1, 2)), dtype=self.dtype)(x)
             else:
                 x = nn.Conv(layer.channels, (3, 3), padding=1, dtype=self.dtype)(x)
             if layer.groups:
                 x = nn.GroupNorm(layer.groups, dtype=self.dtype)(x)
             x = nn.relu(x)
-        x = nn.Conv(3 * self.maps, (3, 3), padding=1, kernel_init=nn.initializers.zeros, dtype=self.dtype)(x)
-        maps = x.astype(jnp.float32).reshape(-1, self.uv_size, self.uv_size, self.maps, 3)
-        return maps.sum(axis=-2)
+        channels, zeros = 3 * self.maps * self.last_factor**2, nn.initializers.zeros
+        x = nn.Conv(channels, (3, 3), padding=1, kernel_init=zeros, dtype=self.dtype)(x)
+        maps = depth_to_space(x.astype(jnp.float32), self.last_factor)
+        return maps.reshape(-1, self.uv_size, self.uv_size, self.maps, 3).sum(axis=-2)
+
+
+def depth_to_space(x: Float[Array, "B h w D"], factor: int) -> Float[Array, "B H W C"]:
+    """Spreads the channels of each pixel over a square of `factor` x `factor` pixels: D = factor² C, H = factor h."""
+    batch, height, width, depth = x.shape
+    channels = depth // factor**2
+    x = x.reshape(batch, height, width, factor, factor, channels).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(batch, height * factor, width * factor, channels)

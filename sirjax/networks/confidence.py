@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from sirjax.networks.albedo_decoder import depth_to_space
+
 LEAK = 0.2  # slope of the encoder's leaky ReLUs
 
 
@@ -67,7 +69,7 @@ class ConfNet(nn.Module):
 class LightConfNet(nn.Module):
     """A hundred times cheaper: no convolution sees more than a quarter of the image's resolution.
 
-    Patches of 4x4 pixels in, the pixel map out by rearranging 32 channels of a quarter-size map (`depth_to_space`).
+    Patches of 4x4 pixels in; 32 channels of a quarter-size map are rearranged to the pixel map (`depth_to_space`).
 
     Attributes:
       channels: of the quarter-size maps.
@@ -90,13 +92,6 @@ class LightConfNet(nn.Module):
         coarse = nn.relu(nn.Dense(shape[1] * shape[2] * 16 * 4, dtype=self.dtype)(x))
         coarse = depth_to_space(coarse.reshape(*shape[:3], 16 * 4), 4)
         x = nn.relu(nn.Conv(self.channels, (3, 3), padding=1, dtype=self.dtype)(jnp.concatenate([fine, coarse], -1)))
-        x = nn.Conv(2 + 2 * 16, (3, 3), padding=1, kernel_init=zeros, dtype=self.dtype)(x).astype(jnp.float32)
-        return nn.softplus(depth_to_space(x[..., 2:], 4)), nn.softplus(x[..., :2])
-
-
-def depth_to_space(x: Float[Array, "B h w D"], factor: int) -> Float[Array, "B H W C"]:
-    """Spreads the channels of each pixel over a square of `factor` x `factor` pixels: D = factor² C, H = factor h."""
-    batch, height, width, depth = x.shape
-    channels = depth // factor**2
-    x = x.reshape(batch, height, width, factor, factor, channels).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(batch, height * factor, width * factor, channels)
+        x = nn.Dense(2 + 2 * 16, kernel_init=zeros, dtype=self.dtype)(x).astype(jnp.float32)
+        sigma = nn.softplus(x)
+        return depth_to_space(sigma[..., 2:], 4), sigma[..., :2]

@@ -24,7 +24,8 @@ from sirjax.types import IMAGE_SIZE, NetworkOutput
 IMAGE_MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB in [0, 1]
 IMAGE_STD = (0.229, 0.224, 0.225)
 NUM_STAGES = 4
-STRIDE = 2**NUM_STAGES
+STRIDE = 16  # of the four stages together, in every preset
+LIGHT_FACTOR = 4  # `last_factor` of the light albedo decoder
 PRESETS = ("sphere64", "sphere20", "tiny")
 
 Preset = Literal["sphere64", "sphere20", "tiny"]
@@ -35,11 +36,11 @@ class FaceNetworks(nn.Module):
 
     Attributes:
       num_shape, num_expression: S and E, modes of the face model.
-      channels, blocks: of the four stages.
+      channels, blocks, strides: of the four stages.
       shared_stages: how many stages all outputs share; with 4 there is a single branch (the unsplit baseline).
       albedo_code, hidden: sizes of the albedo code and of the non-identity head's hidden layer.
       decoder_channels, decoder_layers, albedo_maps, uv_size: see `AlbedoDecoder`.
-      light_confidence: `LightConfNet` instead of `ConfNet`.
+      light: `LightConfNet` instead of `ConfNet`, and an albedo decoder without transposed convolutions.
       block_bias, groups: see `sphere.Stage`.
       image_size: height and width of the images; the weights of the heads fit one size only.
       dtype: of the computation. Parameters and outputs are float32.
@@ -49,6 +50,7 @@ class FaceNetworks(nn.Module):
     num_expression: int
     channels: tuple[int, ...]
     blocks: tuple[int, ...]
+    strides: tuple[int, ...]
     shared_stages: int
     albedo_code: int
     hidden: int
@@ -56,7 +58,7 @@ class FaceNetworks(nn.Module):
     decoder_layers: tuple[DecoderLayer, ...]
     albedo_maps: int
     uv_size: int
-    light_confidence: bool
+    light: bool
     block_bias: bool = True
     groups: int = 0
     image_size: tuple[int, int] = IMAGE_SIZE
@@ -88,14 +90,16 @@ class FaceNetworks(nn.Module):
         camera, expression, light = head(features("non_identity_branch"))
         albedo_code = AlbedoHead(self.albedo_code, self.dtype, name="albedo_head")(features("albedo_branch"))
         decoder = AlbedoDecoder(
-            self.uv_size,
-            self.decoder_channels,
-            self.decoder_layers,
-            self.albedo_maps,
-            self.dtype,
+            uv_size=self.uv_size,
+            channels=self.decoder_channels,
+            layers=self.decoder_layers,
+            subpixel=self.light,
+            last_factor=LIGHT_FACTOR if self.light else 1,
+            maps=self.albedo_maps,
+            dtype=self.dtype,
             name="albedo_decoder",
         )
-        confidence = LightConfNet if self.light_confidence else ConfNet
+        confidence = LightConfNet if self.light else ConfNet
         pixel_confidence, feature_confidence = confidence(dtype=self.dtype, name="confidence")(image)
         return NetworkOutput(
             shape=shape,
@@ -109,7 +113,15 @@ class FaceNetworks(nn.Module):
         )
 
     def _stages(self, part: slice, name: str) -> Stages:
-        return Stages(self.channels[part], self.blocks[part], self.block_bias, self.groups, self.dtype, name=name)
+        return Stages(
+            self.channels[part],
+            self.blocks[part],
+            self.strides[part],
+            self.block_bias,
+            self.groups,
+            self.dtype,
+            name=name,
+        )
 
 
 def make_networks(
@@ -172,24 +184,26 @@ def _sphere(blocks: tuple[int, ...]) -> dict:
     return {
         "channels": (64, 128, 256, 512),
         "blocks": blocks,
+        "strides": (2, 2, 2, 2),
         "albedo_code": 512,
         "hidden": 512,
         "decoder_channels": PAPER_CHANNELS,
         "decoder_layers": PAPER_LAYERS,
-        "light_confidence": False,
+        "light": False,
     }
 
 
 def _tiny(uv_size: int) -> dict:
-    """Doubles an 8x8 map until `uv_size` is reached, however large that is."""
-    doublings = max(0, (uv_size // 8).bit_length() - 1)
-    widths = [max(8, 64 >> (level + 1)) for level in range(doublings)]
+    """A first stage of stride 4: no convolution sees more than a quarter of the image's resolution."""
+    # An 8x8 map is doubled until `uv_size` is reached, however large that is.
+    doublings = max(0, (uv_size // (8 * LIGHT_FACTOR)).bit_length() - 1)
     return {
-        "channels": (16, 32, 64, 128),
-        "blocks": (0, 1, 1, 1),
+        "channels": (32, 64, 96, 96),
+        "blocks": (1, 1, 1, 0),
+        "strides": (4, 2, 2, 1),
         "albedo_code": 64,
         "hidden": 128,
         "decoder_channels": 64,
-        "decoder_layers": tuple(DecoderLayer(width, doubles=True) for width in widths),
-        "light_confidence": True,
+        "decoder_layers": tuple(DecoderLayer(max(16, 32 >> level), doubles=True) for level in range(doublings)),
+        "light": True,
     }

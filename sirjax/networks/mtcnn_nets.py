@@ -2,7 +2,7 @@
 
 Inputs are RGB images scaled to (value - 127.5) / 128. `score` is the probability of a face. `box` moves the left, top,
 right and bottom edge of the window, in units of its width and height. `points` are the eyes, the nose tip and the
-corners of the mouth (the image's left one first), in units of the window: 0 is its left or top edge, 1 the opposite one.
+corners of the mouth (the left one of the image first), in units of the window: 0 is its left or top edge.
 """
 
 import jax

@@ -1,11 +1,11 @@
 """The encoder: SphereFace residual stages, and the layers that everything else is built from.
 
-    stage(x)  = block_n( ... block_1( PReLU(conv3x3_stride2(x)) ) )
+    stage(x)  = block_n( ... block_1( PReLU(strided conv3x3(x)) ) )
     block(x)  = x + PReLU(conv3x3(PReLU(conv3x3(x))))
 
-There is no batch norm anywhere: a sample's output depends on that sample alone. Every convolution pads by one, so a
-stage halves the height and width. Stages are unrolled in Python: under `lax.scan` XLA's backward pass of a convolution
-on the CPU is some twenty times slower.
+There is no batch norm anywhere: a sample's output depends on that sample alone. In the paper's sizes every stage has
+stride 2 and halves the height and width. Stages are unrolled in Python: under `lax.scan` XLA's backward pass of a
+convolution on the CPU is some twenty times slower.
 """
 
 import flax.linen as nn
@@ -59,11 +59,12 @@ class ResidualBlock(nn.Module):
 
 
 class Stage(nn.Module):
-    """A convolution of stride 2 and the residual blocks behind it.
+    """A strided convolution and the residual blocks behind it.
 
     Attributes:
       channels: of the output.
       blocks: number of residual blocks.
+      stride: of the first convolution: 2 with a 3x3 kernel as in the paper, 1 with the same, or 4 with an 8x8 one.
       block_bias: whether the convolutions of the blocks carry a bias; the one of stride 2 always does.
       groups: see `ResidualBlock`.
       dtype: of the computation.
@@ -71,15 +72,17 @@ class Stage(nn.Module):
 
     channels: int
     blocks: int
+    stride: int = 2
     block_bias: bool = True
     groups: int = 0
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B H/2 W/2 D"]:
-        """Returns features of half the height and width."""
+    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w D"]:
+        """Returns features of height H / stride and width W / stride."""
         init = nn.initializers.he_normal()
-        x = nn.Conv(self.channels, (3, 3), strides=2, padding=1, kernel_init=init, dtype=self.dtype)(x)
+        size, padding = (8, 2) if self.stride == 4 else (3, 1)
+        x = nn.Conv(self.channels, (size, size), self.stride, padding, kernel_init=init, dtype=self.dtype)(x)
         if self.groups:
             x = nn.GroupNorm(self.groups, dtype=self.dtype)(x)
         x = PReLU(dtype=self.dtype)(x)
@@ -94,11 +97,13 @@ class Stages(nn.Module):
     Attributes:
       channels: of each stage.
       blocks: residual blocks of each stage.
+      strides: of each stage.
       block_bias, groups, dtype: see `Stage`.
     """
 
     channels: tuple[int, ...]
     blocks: tuple[int, ...]
+    strides: tuple[int, ...]
     block_bias: bool = True
     groups: int = 0
     dtype: DTypeLike = jnp.float32
@@ -106,6 +111,6 @@ class Stages(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w D"]:
         """Returns the last stage's features."""
-        for channels, blocks in zip(self.channels, self.blocks, strict=True):
-            x = Stage(channels, blocks, self.block_bias, self.groups, self.dtype)(x)
+        for channels, blocks, stride in zip(self.channels, self.blocks, self.strides, strict=True):
+            x = Stage(channels, blocks, stride, self.block_bias, self.groups, self.dtype)(x)
         return x
