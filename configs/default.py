@@ -4,12 +4,14 @@ Other configs build on it with `get_config()`; the dictionary is locked, so that
 Everything below the command line takes plain arguments: only `sirjax.cli` and `sirjax.training.loop` read this.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 
-def get_config() -> ConfigDict:
+def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     """The defaults: the paper's system on the built-in face model."""
-    config = ConfigDict()
+    config: Any = ConfigDict()
     config.seed = 0
     config.init_from = ""  # run directory whose newest checkpoint gives the network weights (warm-up -> SIR)
 

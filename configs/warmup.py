@@ -5,12 +5,12 @@
 Results: none yet on the paper's data; `make demo` runs both stages at small size.
 """
 
-from ml_collections import ConfigDict
+from typing import Any
 
 from configs import default
 
 
-def get_config() -> ConfigDict:
+def get_config() -> Any:
     """The warm-up of the authors' schedule: six epochs, learning rate cut at epochs 2 to 5."""
     config = default.get_config()
     config.sir.weight = 0.0

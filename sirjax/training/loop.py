@@ -4,14 +4,15 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from sirjax.data import pipeline
+from sirjax.data.augment import Augmentation
 from sirjax.data.records import open_records
 from sirjax.morphable.storage import fingerprint
 from sirjax.training import checkpoint, resume
@@ -20,6 +21,7 @@ from sirjax.training.optimizer import make_optimizer
 from sirjax.training.parallel import DEVICES, parallel_step, replicate, split_batch
 from sirjax.training.preview import Preview
 from sirjax.training.setup import (
+    Settings,
     Timeline,
     make_face_model,
     make_frozen,
@@ -34,7 +36,7 @@ from sirjax.types import Batch
 logger = logging.getLogger("sirjax")
 
 
-def train(config: ConfigDict, workdir: Path, *, progress: bool = True) -> TrainState:
+def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainState:
     """Trains to the end of the schedule, going on from the newest checkpoint in `workdir` if there is one.
 
     Args:
@@ -106,7 +108,7 @@ def train(config: ConfigDict, workdir: Path, *, progress: bool = True) -> TrainS
     return state
 
 
-def open_sources(settings: ConfigDict) -> pipeline.Sources:
+def open_sources(settings: Settings) -> pipeline.Sources:
     """Opens the records `config.data` names.
 
     Raises:
@@ -120,7 +122,7 @@ def open_sources(settings: ConfigDict) -> pipeline.Sources:
     )
 
 
-def make_batches(config: ConfigDict, sources: pipeline.Sources, *, start_step: int):
+def make_batches(config: Settings, sources: pipeline.Sources, *, start_step: int):
     """The batches of steps start_step + 1, start_step + 2, ... (element t of the sequence is for the step after t)."""
     settings = config.data
     return pipeline.batches(
@@ -135,7 +137,7 @@ def make_batches(config: ConfigDict, sources: pipeline.Sources, *, start_step: i
     )
 
 
-def _compiled_steps(make_step: Callable, devices: list[jax.Device]) -> Callable:
+def _compiled_steps(make_step: Callable, devices: Sequence) -> Callable:
     """One compiled step per phase's method."""
     steps = {}
 
@@ -150,7 +152,7 @@ def _compiled_steps(make_step: Callable, devices: list[jax.Device]) -> Callable:
 class _Watch:
     """Looks at each step's metrics one step late, so that the device never waits for the host."""
 
-    def __init__(self, config: ConfigDict, workdir: Path, log: MetricLog, bar: tqdm, schedule, *, num_shape: int):
+    def __init__(self, config: Settings, workdir: Path, log: MetricLog, bar: tqdm, schedule, *, num_shape: int):
         self._run = config.run
         self._batch_size = config.data.batch_size
         self._workdir = workdir

@@ -4,7 +4,7 @@ State is replicated without a leading device axis (`in_axes=None`, `out_axes=Non
 on every device, so everything it returns is reduced over `DEVICES` before. Batches are split along their first axis.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import jax
@@ -16,7 +16,7 @@ DEVICES = "devices"  # name of the pmap axis
 Tree = TypeVar("Tree")
 
 
-def parallel_step(step: Callable, devices: list[jax.Device]) -> Callable:
+def parallel_step(step: Callable, devices: Sequence) -> Callable:
     """Makes the whole step from the step of one device, `step(state, batch, frozen) -> (state, metrics)`.
 
     The state is donated: the one passed in is gone afterwards.
@@ -26,7 +26,7 @@ def parallel_step(step: Callable, devices: list[jax.Device]) -> Callable:
     )
 
 
-def replicate(tree: Tree, devices: list[jax.Device]) -> Tree:
+def replicate(tree: Tree, devices: Sequence) -> Tree:
     """Puts one copy of every array on each device, once, so that later calls move nothing."""
     return jax.device_put(tree, NamedSharding(Mesh(np.array(devices), (DEVICES,)), PartitionSpec()))
 

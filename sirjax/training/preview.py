@@ -1,5 +1,7 @@
 """Pictures of training: input, render, albedo and confidence of a few samples."""
 
+from typing import cast
+
 import jax
 import numpy as np
 from flax import linen as nn
@@ -7,7 +9,7 @@ from flax import linen as nn
 from sirjax import decode as decoding
 from sirjax.pictures.grid import training_grid
 from sirjax.training.terms import Frozen, Method
-from sirjax.types import Batch
+from sirjax.types import Batch, NetworkOutput
 
 MAX_FACES = 8
 
@@ -17,7 +19,7 @@ class Preview:
 
     def __init__(self, networks: nn.Module, method: Method, frozen: Frozen):
         def read(params, image):
-            output = networks.apply({"params": params}, image)
+            output = cast(NetworkOutput, networks.apply({"params": params}, image))
             face = decoding.decode(
                 frozen.face_model,
                 output,

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 from ml_collections import ConfigDict
@@ -18,8 +19,10 @@ from sirjax.training import checkpoint
 from sirjax.training.optimizer import make_schedule
 from sirjax.training.terms import Frozen, Method, center_weight_of
 
+Settings = Any  # a ConfigDict or a part of one; its attributes have no static types
 
-def make_face_model(settings: ConfigDict) -> FaceModel:
+
+def make_face_model(settings: Settings) -> FaceModel:
     """The face model of `config.face_model`, its basis made orthonormal if asked for (condition (3) of Table I)."""
     model = load(settings.path)
     if not settings.orthonormalize or is_orthonormal(model):
@@ -33,7 +36,7 @@ def is_orthonormal(model: FaceModel, tolerance: float = 1e-4) -> bool:
     return bool(jnp.abs(gram - jnp.eye(len(gram))).max() < tolerance)
 
 
-def make_networks_for(settings: ConfigDict, face_model: FaceModel) -> FaceNetworks:
+def make_networks_for(settings: Settings, face_model: FaceModel) -> FaceNetworks:
     """The networks of `config.networks`, with as many outputs as the face model has modes."""
     return make_networks(
         settings.preset,
@@ -47,7 +50,7 @@ def make_networks_for(settings: ConfigDict, face_model: FaceModel) -> FaceNetwor
     )
 
 
-def make_frozen(config: ConfigDict, face_model: FaceModel) -> Frozen:
+def make_frozen(config: Settings, face_model: FaceModel) -> Frozen:
     """Face model, camera template and, if the perceptual loss is on, VGG16."""
     wants_features = config.losses.perceptual > 0
     return Frozen(
@@ -57,7 +60,7 @@ def make_frozen(config: ConfigDict, face_model: FaceModel) -> Frozen:
     )
 
 
-def make_method(config: ConfigDict, face_model: FaceModel) -> Method:
+def make_method(config: Settings, face_model: FaceModel) -> Method:
     """The losses and their forms, with every phase's terms on."""
     losses, sir = config.losses, config.sir
     weights = LossWeights(
@@ -97,7 +100,7 @@ def make_method(config: ConfigDict, face_model: FaceModel) -> Method:
     )
 
 
-def make_gains(settings: ConfigDict) -> decode.CameraGains:
+def make_gains(settings: Settings) -> decode.CameraGains:
     """The gains of `config.camera`."""
     return decode.CameraGains(
         quaternion=settings.quaternion_gain, scale=settings.scale_gain, translation=settings.translation_gain
@@ -114,7 +117,7 @@ class Timeline:
     steps_per_epoch: float
 
     @classmethod
-    def of(cls, settings: ConfigDict, *, num_samples: int, batch_size: int) -> "Timeline":
+    def of(cls, settings: Settings, *, num_samples: int, batch_size: int) -> "Timeline":
         """Turns `config.schedule`'s epochs (passes over `num_samples`) into steps."""
         per_epoch = num_samples / batch_size
         total = settings.steps or round(settings.epochs * per_epoch)
@@ -134,7 +137,7 @@ class Timeline:
         )
 
 
-def make_schedule_for(settings: ConfigDict, timeline: Timeline):
+def make_schedule_for(settings: Settings, timeline: Timeline):
     """The learning rate of `config.optimizer` as a function of the step."""
     return make_schedule(
         settings.schedule,
@@ -164,7 +167,7 @@ def load_run(workdir: Path) -> TrainedRun:
       FileNotFoundError: if `workdir` is not a run directory or holds no checkpoint.
       ValueError: if the face model is not the one the run was trained with.
     """
-    config = ConfigDict(checkpoint.load_config(workdir))
+    config: Settings = ConfigDict(checkpoint.load_config(workdir))
     face_model = make_face_model(config.face_model)
     identity = fingerprint(face_model)
     params, step = checkpoint.load_network_params(workdir, fingerprint=identity)

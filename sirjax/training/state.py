@@ -37,7 +37,8 @@ def initial_state(
     image_size: tuple[int, int] = IMAGE_SIZE,
 ) -> TrainState:
     """A fresh state: networks that draw the frontal mean face, random class weights, centers at the mean face."""
-    network_key, class_key = jax.random.split(jax.random.key(seed))
+    # XLA's own generator: threefry's unrolled rounds take half a minute to compile for a network's many shapes.
+    network_key, class_key = jax.random.split(jax.random.key(seed, impl="rbg"))
     variables = jax.jit(networks.init)(network_key, jnp.zeros((1, *image_size, 3)))
     params = {"networks": variables["params"]}
     if num_identities:

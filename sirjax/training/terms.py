@@ -1,6 +1,7 @@
 """The loss terms of one batch: networks, face model and renderer meet the labels (Eqs. 9-21)."""
 
 import dataclasses
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -82,7 +83,7 @@ def read_batch(
     networks: nn.Module, method: Method, network_params: dict, frozen: Frozen, image: Array, mirrored: Array
 ) -> Reading:
     """Runs the networks and decodes as much as the phase needs."""
-    output = networks.apply({"params": network_params}, image)
+    output = cast(NetworkOutput, networks.apply({"params": network_params}, image))
     image_size = (image.shape[1], image.shape[2])
     if method.renders:
         face = decoding.decode(
@@ -130,11 +131,11 @@ def reconstruction_terms(
         output.albedo_residual, uv_mask, eps_uv=method.weights.albedo_magnitude, squared=method.albedo_squared
     )
     if method.compares_features and frozen.vgg16 is not None:
-        vgg16 = VGG16Features()
+        vgg16, variables = VGG16Features(), {"params": frozen.vgg16}
         drawn = perceptual.compose_over(rendering.image, batch.image, rendering.mask)
         terms["perceptual"] = perceptual.perceptual_loss(
-            vgg16.apply({"params": frozen.vgg16}, drawn),
-            jax.lax.stop_gradient(vgg16.apply({"params": frozen.vgg16}, batch.image)),
+            cast(Array, vgg16.apply(variables, drawn)),
+            cast(Array, vgg16.apply(variables, batch.image)),
             sigma(output.feature_confidence),
         )
     return terms

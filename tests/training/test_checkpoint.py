@@ -23,9 +23,7 @@ class Small(nn.Module):
 
 def state_after(step, rng) -> TrainState:
     state = initial_state(Small(), optax.adam(0.1), num_identities=5, num_shape=3, seed=0, image_size=(4, 4))
-    return state.replace(
-        step=jnp.asarray(step, jnp.int32), centers=jnp.asarray(rng.normal(size=(5, 3)), jnp.float32)
-    )
+    return state.replace(step=jnp.asarray(step, jnp.int32), centers=jnp.asarray(rng.normal(size=(5, 3)), jnp.float32))
 
 
 def assert_equal(got, expected):
@@ -86,8 +84,12 @@ def test_an_empty_directory_has_nothing_to_restore(tmp_path, rng):
 def test_another_face_model_is_refused(tmp_path, rng):
     with CheckpointStore(tmp_path, fingerprint="a" * 64) as store:
         store.save(1, state_after(1, rng))
-    with CheckpointStore(tmp_path, fingerprint="b" * 64) as store, pytest.raises(
-        ValueError, match="was trained with face model aaaaaaaaaaaa, this one is bbbbbbbbbbbb; set config.face_model"
+    with (
+        CheckpointStore(tmp_path, fingerprint="b" * 64) as store,
+        pytest.raises(
+            ValueError,
+            match="was trained with face model aaaaaaaaaaaa, this one is bbbbbbbbbbbb; set config.face_model",
+        ),
     ):
         store.restore_latest(state_after(0, rng))
 
@@ -96,8 +98,9 @@ def test_another_number_of_identities_is_refused(tmp_path, rng):
     with CheckpointStore(tmp_path, fingerprint="abc") as store:
         store.save(1, state_after(1, rng))
     other = initial_state(Small(), optax.adam(0.1), num_identities=6, num_shape=3, seed=0, image_size=(4, 4))
-    with CheckpointStore(tmp_path, fingerprint="abc") as store, pytest.raises(
-        ValueError, match=r"does not fit these settings: \.centers is \[5, 3\] there and \[6, 3\] here"
+    with (
+        CheckpointStore(tmp_path, fingerprint="abc") as store,
+        pytest.raises(ValueError, match=r"does not fit these settings: \.centers is \[5, 3\] there and \[6, 3\] here"),
     ):
         store.restore_latest(other)
 

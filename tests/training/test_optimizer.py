@@ -24,7 +24,9 @@ def adam_by_hand(start, gradients, *, rate, weight_decay, clip_norm):
 @pytest.mark.parametrize("clip_norm", [0.0, 1.0])
 def test_weight_decay_is_coupled_and_follows_clipping(rng, clip_norm):
     start, gradients = rng.normal(size=5), rng.normal(size=(4, 5))
-    optimizer = make_optimizer(make_schedule("constant", learning_rate=0.1, total_steps=4), weight_decay=0.3, clip_norm=clip_norm)
+    optimizer = make_optimizer(
+        make_schedule("constant", learning_rate=0.1, total_steps=4), weight_decay=0.3, clip_norm=clip_norm
+    )
     x = jnp.asarray(start, jnp.float32)
     state = optimizer.init(x)
     for gradient in gradients:

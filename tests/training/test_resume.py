@@ -22,7 +22,9 @@ def test_other_settings_are_refused_by_name(tmp_path):
     resume.claim(tmp_path, default.get_config())
     changed = default.get_config()
     changed.sir.margin = 0.35
-    with pytest.raises(ValueError, match=r"holds a run with sir.margin = 0.2, this one has 0.35; give the same settings"):
+    with pytest.raises(
+        ValueError, match=r"holds a run with sir.margin = 0.2, this one has 0.35; give the same settings"
+    ):
         resume.claim(tmp_path, changed)
 
 

@@ -32,12 +32,12 @@ def frozen():
 
 @pytest.fixture(scope="module")
 def state():
-    fresh = initial_state(
-        NETWORKS, OPTIMIZER, num_identities=NUM_IDENTITIES, num_shape=FACE_MODEL.num_shape, seed=0
-    )
+    fresh = initial_state(NETWORKS, OPTIMIZER, num_identities=NUM_IDENTITIES, num_shape=FACE_MODEL.num_shape, seed=0)
     # Heads start at zero; random ones give every term a gradient.
-    keys = iter(jax.random.split(jax.random.key(1), 1000))
-    networks = jax.tree.map(lambda leaf: leaf + 0.02 * jax.random.normal(next(keys), leaf.shape), fresh.params["networks"])
+    rng = np.random.default_rng(1)
+    networks = jax.tree.map(
+        lambda leaf: leaf + 0.02 * rng.normal(size=leaf.shape).astype(np.float32), fresh.params["networks"]
+    )
     return fresh.replace(params={**fresh.params, "networks": networks})
 
 
@@ -88,7 +88,9 @@ def test_devices_agree_with_one_device_on_the_same_global_batch(state, frozen, s
 
 
 def adam_moments(state):
-    return next(part.mu for part in jax.tree.leaves(state.opt_state, is_leaf=lambda x: hasattr(x, "mu")) if hasattr(part, "mu"))
+    return next(
+        part.mu for part in jax.tree.leaves(state.opt_state, is_leaf=lambda x: hasattr(x, "mu")) if hasattr(part, "mu")
+    )
 
 
 def test_without_a_device_axis_the_step_is_the_same(state, frozen, single):
@@ -113,9 +115,7 @@ def test_landmark_images_leave_class_weights_and_centers_alone(state, frozen):
 
 def test_identity_images_give_no_landmark_gradient(state, frozen):
     batch = make_batch([0, 0, 0, 0], [0, 1, 1, 2])
-    only_landmarks = LossWeights(
-        landmark=1.0, pixel=0.0, perceptual=0.0, regularization=0.0, sir=0.0
-    )
+    only_landmarks = LossWeights(landmark=1.0, pixel=0.0, perceptual=0.0, regularization=0.0, sir=0.0)
     method = dataclasses.replace(METHOD, weights=only_landmarks, renders=False)
     _, metrics = jax.jit(make_train_step(NETWORKS, OPTIMIZER, method))(state, batch, frozen)
     assert float(metrics["gradient_norm"]) == 0.0
@@ -124,7 +124,15 @@ def test_identity_images_give_no_landmark_gradient(state, frozen):
 
 def test_every_sir_term_moves_the_shape_branch(state, frozen):
     batch = make_batch([0, 0, 0, 0], [0, 1, 1, 2])
-    nothing = {"landmark": 0.0, "pixel": 0.0, "perceptual": 0.0, "regularization": 0.0, "softmax": 0.0, "center": 0.0, "kl": 0.0}
+    nothing = {
+        "landmark": 0.0,
+        "pixel": 0.0,
+        "perceptual": 0.0,
+        "regularization": 0.0,
+        "softmax": 0.0,
+        "center": 0.0,
+        "kl": 0.0,
+    }
     for term in ("softmax", "center", "kl"):
         weights = LossWeights(**(nothing | {term: 1.0}))
         method = dataclasses.replace(METHOD, weights=weights, renders=False)
