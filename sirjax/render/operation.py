@@ -59,7 +59,7 @@ def image_operation(
         results = _merge_mapped_axis(operation, ranks, axis_size, mapped, operands)
         return results, (True,) * len(result_ranks)
 
-    return operation
+    return jax.jit(operation)  # outside jit each call would compile its loops anew
 
 
 def _merge_mapped_axis(operation, ranks, axis_size, mapped, operands) -> tuple[Array, ...]:

@@ -168,7 +168,7 @@ def covers(scaled: list[Array], corners: list[Array], column: Array, row: Array)
     return inside & (w * total > 0) & (jnp.abs(depth) <= 1), depth
 
 
-def ordered_bits(depth: Float[Array, "M"]) -> Int[Array, "M"]:
+def ordered_bits(depth: Float[Array, " M"]) -> Int[Array, " M"]:
     """Integers in the order of the floats: scatter-min on integers is exact and the same in any order."""
     bits = lax.bitcast_convert_type(depth, jnp.int32)
     return jnp.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits)
