@@ -91,7 +91,7 @@ def test_equal_distances_are_chance():
 
 
 def test_threshold_between_adjacent_floats_stays_below_the_larger():
-    low = 1.0
+    low = np.nextafter(1, 2)  # odd, so that the middle rounds up to the even neighbor
     high = np.nextafter(low, 2)
     same = np.array([True, False] * 2)
     result = verification.verify(np.array([low, high] * 2), same, np.array([0, 0, 1, 1]))
