@@ -25,7 +25,7 @@ def smooth_noise(random: np.random.Generator, image_size: tuple[int, int], cells
 def random_color(random: np.random.Generator) -> Float[np.ndarray, "3"]:
     """A color with moderate saturation, any brightness."""
     gray = random.uniform(0.08, 0.92)
-    return np.clip(gray + random.normal(0, 0.13, 3), 0, 1).astype(np.float32)
+    return np.clip(gray + random.normal(0, 0.08, 3), 0, 1).astype(np.float32)
 
 
 def _wall(random, size):

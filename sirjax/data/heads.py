@@ -15,6 +15,7 @@ from sirjax.data.backgrounds import random_color, smooth_noise
 from sirjax.data.scenes import Person
 from sirjax.types import IMAGE_SIZE
 
+LONG_HAIR = 0.45  # hair_length above which hair falls beside the face
 _V, _U = np.mgrid[0 : IMAGE_SIZE[0], 0 : IMAGE_SIZE[1]].astype(np.float32)
 
 
@@ -41,7 +42,7 @@ def skull(landmarks: Float[np.ndarray, "68 3"]) -> Skull:
 
 @dataclass(frozen=True)
 class Layers:
-    """What to paint: [H, W, 4] colors with opacity, not premultiplied."""
+    """What to paint: [4, H, W] float32, three colors premultiplied by the opacity that follows them."""
 
     behind: np.ndarray  # under the rendered face
     front: np.ndarray  # over it
@@ -62,86 +63,91 @@ def draw_head(
         turned = rotation @ point
         return np.array([scale * turned[0] + translation[0], -scale * turned[1] + translation[1]])
 
-    brightness = np.clip(light[0] * 0.886227, 0.2, 1.3).astype(np.float32)  # the ambient part of the light
-    behind = np.zeros((*IMAGE_SIZE, 4), np.float32)
-    front = np.zeros((*IMAGE_SIZE, 4), np.float32)
-    hair = person.hair.astype(np.float32)
-    texture = np.exp(0.25 * _strands(random))
+    camera = (rotation, scale, translation)
+    brightness = _planes(np.clip(light[0] * 0.886227, 0.2, 1.3))  # the ambient part of the light
+    behind, front = np.zeros((2, 4, *IMAGE_SIZE), np.float32)
+    skin, hair = _planes(person.skin), _planes(person.hair)
+    strands = np.exp(0.2 * _strands(random))
     width = head.width
-    down = np.array([0.0, -1.0, 0.0])
-    if person.hair_length > 0.45:
-        # Long hair: a second ellipsoid, lower and further back.
-        drop = (person.hair_length - 0.45) * 1.6 * width
-        center = head.center + down * (0.35 * width + 0.5 * drop) + np.array([0, 0, -0.1 * width])
-        radii = width * np.array([0.62, 0.75, 0.5]) + np.array([0, 0.5 * drop, 0])
-        mask, _, _ = _ellipsoid(center, radii, rotation, scale, translation)
-        _paint(behind, mask, hair * texture * brightness * 0.75)
-    neck_top = head.chin + np.array([-head.chin[0] + head.center[0], 0.25 * width, 0.0])
-    neck_top[2] = head.center[2] + 0.1 * width
+    if person.hair_length > LONG_HAIR:  # a second ellipsoid, lower and further back
+        drop = (person.hair_length - LONG_HAIR) * 1.6 * width
+        center = head.center + np.array([0, -0.35 * width - 0.5 * drop, -0.1 * width])
+        radii = width * np.array([0.62, 0.75 + 0.5 * drop / width, 0.5])
+        mask, _, _ = _ellipsoid(center, radii, camera)
+        _paint(behind, mask, hair * strands * brightness * np.float32(0.7))
+    neck_top = np.array([head.center[0], head.chin[1] + 0.25 * width, head.center[2] + 0.1 * width])
     neck_bottom = neck_top + np.array([0, -1.4 * width, -0.25 * width])
-    skin = person.skin.astype(np.float32)
-    # The neck stands upright even where the head nods; it is in the head's shadow.
+    # The neck stands in the head's shadow.
     _paint(behind, _capsule(seen(neck_top), seen(neck_bottom), 0.34 * width * scale), skin * brightness * _fade(random))
-    shoulders = seen(neck_bottom + down * 0.35 * width)
-    clothes = _ellipse(shoulders, (1.15 * width * scale, 0.75 * width * scale))
-    folds = np.exp(0.12 * smooth_noise(random, IMAGE_SIZE, 8, 1))
-    _paint(behind, clothes, random_color(random) * brightness * folds)
+    shoulders = seen(neck_bottom - np.array([0, 0.35 * width, 0]))
+    folds = np.exp(np.float32(0.12) * smooth_noise(random, IMAGE_SIZE, 8, 1)[..., 0])
+    clothes = _planes(random_color(random)) * brightness * folds
+    _paint(behind, _ellipse(shoulders, (1.15 * width * scale, 0.75 * width * scale)), clothes)
 
+    center = head.center + np.array([0, 0.08 * width, -0.08 * width])
     cranium = width * np.array([0.5, 0.62, 0.62])
-    lift = np.array([0, 0.08, -0.08]) * width
-    mask, _, normal = _ellipsoid(head.center + lift, cranium, rotation, scale, translation)
-    _paint(behind, mask, skin * np.clip(_shade(normal, light), 0, 1.5))
-    if person.hair_length > 0:
+    if person.hair_length == 0:
+        mask, _, normal = _ellipsoid(center, cranium, camera)
+        _paint(behind, mask, skin * np.clip(_shade(normal, light), 0, 1.5))
+    else:
         thick = 1.06 + 0.14 * person.hair_length
-        mask, point, normal = _ellipsoid(head.center + lift, cranium * thick, rotation, scale, translation)
-        color = hair * texture * np.clip(_shade(normal, light), 0.15, 1.4)
-        _paint(behind, mask, color * 0.8)
+        mask, point, normal = _ellipsoid(center, cranium * thick, camera)
+        color = hair * strands * np.clip(_shade(normal, light), 0.15, 1.4)
+        _paint(behind, mask, color * np.float32(0.8))
         # Hair grows behind a surface that slopes from the hairline back and down to behind the ears.
         line = head.hairline - (0.1 + 0.25 * person.hairline) * width
         slope = 1.1 + 0.5 * random.random()
-        start = head.center[2] + 0.55 * width
-        edge = 0.05 * width * smooth_noise(random, IMAGE_SIZE, 14, 1)[..., 0]
-        above = point[..., 1] + edge - line - slope * (point[..., 2] - start)
-        cap = mask * np.clip(above * scale + 0.5, 0, 1)
-        _paint(front, cap, color)
-    for layer in (behind, front):
-        layer[..., 3] = cv2.GaussianBlur(layer[..., 3], (0, 0), 0.6)
+        start = float(head.center[2] + 0.55 * width)
+        edge = np.float32(0.035 * width) * smooth_noise(random, IMAGE_SIZE, 14, 1)[..., 0]
+        above = point[1] + edge - np.float32(slope) * (point[2] - np.float32(start)) - np.float32(line)
+        above_nape = point[1] - np.float32(head.center[1] - 0.3 * width)
+        cap = np.clip(np.minimum(above, above_nape) * np.float32(scale) + np.float32(0.5), 0, 1)
+        _paint(front, mask * cap, color)
+    for plane in (*behind, *front):
+        cv2.GaussianBlur(plane, (0, 0), 0.6, dst=plane)
     return Layers(behind=behind, front=front)
 
 
-def _ellipsoid(center, radii, rotation, scale, translation):
-    """Casts a ray through each pixel: (coverage [H, W], model-frame hit point, camera-frame normal), nearest hit."""
+def _ellipsoid(center, radii, camera):
+    """Casts a ray through each pixel: coverage [H, W], the nearest hit in the model frame, its camera-frame normal."""
+    rotation, scale, translation = camera
+    matrix = (rotation / radii**2) @ rotation.T  # x^T matrix x = 1 on the surface, in camera axes about the center
     middle = rotation @ center
-    matrix = ((rotation / radii**2) @ rotation.T).astype(np.float32)  # x^T matrix x = 1 on the surface, camera axes
-    x = (_U - translation[0]) / scale - middle[0]
-    y = -(_V - translation[1]) / scale - middle[1]
-    x, y = x.astype(np.float32), y.astype(np.float32)
-    linear = matrix[0, 2] * x + matrix[1, 2] * y
-    constant = matrix[0, 0] * x * x + 2 * matrix[0, 1] * x * y + matrix[1, 1] * y * y - 1
-    discriminant = linear**2 - matrix[2, 2] * constant
-    z = (-linear + np.sqrt(np.maximum(discriminant, 0))) / matrix[2, 2]
-    offset = np.stack([x, y, z], axis=-1)
-    normal = offset @ matrix
-    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
-    # The discriminant falls to 0 at the outline; its square root is about the distance to it.
-    depth = np.sqrt(np.maximum(discriminant / matrix[2, 2], 0))
-    mask = np.clip(depth * scale * 0.5, 0, 1) * (discriminant > 0)
-    point = (offset + middle.astype(np.float32)) @ rotation.astype(np.float32)  # R^T p, row by row
-    return mask.astype(np.float32), point, normal
+    (xx, xy, xz), (_, yy, yz), (_, _, zz) = matrix.tolist()
+    # Python's floats keep the arrays float32.
+    x = (_U - float(translation[0])) / float(scale) - float(middle[0])
+    y = (float(translation[1]) - _V) / float(scale) - float(middle[1])
+    linear = xz * x + yz * y
+    discriminant = linear * linear - zz * (xx * x * x + 2 * xy * x * y + yy * y * y - 1)
+    depth = np.sqrt(np.maximum(discriminant, 0)) / zz  # half of the ray's way through the ellipsoid
+    z = depth - linear / zz
+    mask = np.minimum(depth * float(0.5 * scale), 1)
+    normal = [row[0] * x + row[1] * y + row[2] * z for row in matrix.tolist()]
+    length = np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2) + 1e-12
+    x, y, z = x + float(middle[0]), y + float(middle[1]), z + float(middle[2])
+    point = [column[0] * x + column[1] * y + column[2] * z for column in rotation.T.tolist()]
+    return mask, point, [component / length for component in normal]
 
 
-def _shade(normal: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """First-order shading is enough for hair: [H, W, 3]."""
-    basis = np.stack([np.ones_like(normal[..., 0]), normal[..., 2], normal[..., 0], normal[..., 1]], axis=-1)
+def _planes(color) -> np.ndarray:
+    """A color as [3, 1, 1]. Planes of an image are multiplied by a mask several times faster than its pixels are."""
+    return np.asarray(color, np.float32)[:, None, None]
+
+
+def _shade(normal: list[np.ndarray], light: np.ndarray) -> np.ndarray:
+    """First-order shading, enough for hair: [3, H, W]."""
     factors = np.array([0.886227, 1.023327, 1.023327, 1.023327])[:, None]
-    return (basis @ (light[:4] * factors)).astype(np.float32)
+    ambient, forward, right, up = (_planes(row) for row in light[:4] * factors)
+    x, y, z = normal
+    return ambient + z * forward + x * right + y * up
 
 
 def _paint(layer: np.ndarray, mask: np.ndarray, color: np.ndarray) -> None:
-    """Lays a color [3] or [H, W, 3] over what is there."""
-    opacity = mask[..., None]
-    layer[..., :3] = layer[..., :3] * (1 - opacity) + np.asarray(color, np.float32) * opacity
-    layer[..., 3] = np.maximum(layer[..., 3], mask)
+    """Lays a color [3, 1, 1] or [3, H, W] over what is there."""
+    mask = mask.astype(np.float32, copy=False)
+    layer *= 1 - mask
+    layer[:3] += color * mask
+    layer[3] += mask
 
 
 def _capsule(start, end, radius) -> np.ndarray:
@@ -152,18 +158,16 @@ def _capsule(start, end, radius) -> np.ndarray:
 
 
 def _ellipse(center, radii) -> np.ndarray:
-    inside = ((_U - center[0]) / radii[0]) ** 2 + ((_V - center[1]) / radii[1]) ** 2
-    return np.clip((1 - inside) * min(radii) * 0.5, 0, 1).astype(np.float32)
+    across, along = (_U - float(center[0])) / float(radii[0]), (_V - float(center[1])) / float(radii[1])
+    return np.clip((1 - across * across - along * along) * float(min(radii) * 0.5), 0, 1)
 
 
 def _strands(random: np.random.Generator) -> np.ndarray:
-    """Noise drawn out downward, as hair falls."""
-    noise = random.normal(0, 1, (IMAGE_SIZE[0] // 6, IMAGE_SIZE[1])).astype(np.float32)
-    large = cv2.resize(noise, IMAGE_SIZE[::-1], interpolation=cv2.INTER_CUBIC)
-    return cv2.GaussianBlur(large, (0, 0), sigmaX=0.7, sigmaY=2)[..., None]
+    """Noise drawn out downward, as hair falls; [H, W]."""
+    noise = random.standard_normal((IMAGE_SIZE[0] // 6, IMAGE_SIZE[1]), np.float32)
+    return cv2.resize(noise, IMAGE_SIZE[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def _fade(random: np.random.Generator) -> np.ndarray:
     """The neck's shading across the image."""
-    across = (_U[..., None] / IMAGE_SIZE[1] - 0.5) * random.uniform(-0.5, 0.5)
-    return (random.uniform(0.5, 0.75) + across).astype(np.float32)
+    return random.uniform(0.5, 0.75) + (_U / IMAGE_SIZE[1] - 0.5) * random.uniform(-0.5, 0.5)

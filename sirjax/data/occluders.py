@@ -70,26 +70,25 @@ def _strand(random, image, landmarks, person, brightness):
     """Hair that falls over the face."""
     start = landmarks[random.choice((17, 19, 22, 24, 26))] + (random.normal(0, 6), -random.uniform(25, 40))
     end = landmarks[random.choice((2, 4, 12, 14, 48, 54))] + random.normal(0, 5, 2)
-    out = image
-    bend = random.normal(0, 10, 2)
-    for _ in range(int(random.integers(4, 18))):
-        offset = random.normal(0, 4, 2)
-        t = np.linspace(0, 1, 12)[:, None]
-        path = (1 - t) * start + t * (end + random.normal(0, 3, 2)) + 4 * t * (1 - t) * bend + offset
-        mask = np.zeros(IMAGE_SIZE, np.uint8)
-        thickness = int(random.integers(1, 4))
-        cv2.polylines(mask, [_fixed(path)], False, 255, thickness, cv2.LINE_AA, _FRACTION_BITS)
-        out = _over(out, mask.astype(np.float32) / 255, person.hair * brightness * random.uniform(0.6, 1.4))
-    return out
+    bend, spread = random.normal(0, 10, 2), random.uniform(2, 7)
+    t = np.linspace(0, 1, 12)[:, None]
+    hair = np.zeros((*IMAGE_SIZE, 3), np.float32)
+    mask = np.zeros(IMAGE_SIZE, np.uint8)
+    for _ in range(int(random.integers(8, 40))):
+        root, tip = start + random.normal(0, spread, 2), end + random.normal(0, 1.5 * spread, 2)
+        path = _fixed((1 - t) * root + t * tip + 4 * t * (1 - t) * bend)
+        shade = person.hair * brightness * random.uniform(0.6, 1.4)
+        cv2.polylines(hair, [path], False, shade.tolist(), 2, cv2.LINE_8, _FRACTION_BITS)
+        cv2.polylines(mask, [path], False, 255, 1, cv2.LINE_AA, _FRACTION_BITS)
+    return _over(image, mask.astype(np.float32) / 255, hair)
 
 
 def _scarf(random, image, landmarks, person, brightness):
     """A scarf or mask from the nose down."""
     top = landmarks[random.choice((29, 30, 33))]
-    outline = np.concatenate([landmarks[1:16], top[None]])
-    low = outline[:, 1] > top[1] - 8
-    outline[:, 1] += np.where(low, random.uniform(0, 8), 0)
-    folds = 1 + random.uniform(0.03, 0.15) * smooth_noise(random, IMAGE_SIZE, int(random.integers(4, 16)), 1)
+    below = landmarks[1:16][landmarks[1:16, 1] > top[1] - 12]
+    outline = cv2.convexHull(np.concatenate([below, top[None]]).astype(np.float32))[:, 0]
+    folds = 1 + random.uniform(0.03, 0.12) * smooth_noise(random, IMAGE_SIZE, int(random.integers(4, 16)), 1)
     return _over(image, _polygon(outline), random_color(random) * folds * brightness)
 
 

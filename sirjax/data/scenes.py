@@ -37,6 +37,8 @@ HAIR_COLORS = np.array(
         (0.58, 0.57, 0.56),
     ]
 )
+_HAIR_OF_LIGHT_SKIN = (0.2, 0.22, 0.2, 0.15, 0.1, 0.05, 0.08)
+_HAIR_OF_DARK_SKIN = (0.6, 0.25, 0.07, 0.0, 0.0, 0.0, 0.08)
 # Radiance-to-coefficient factors of sirjax.render.shading's basis (spec section 5).
 _SH_FACTORS = np.array([0.886227, 1.023327, 1.023327, 1.023327, 0.247708, 0.858086, 0.858086, 0.429043, 0.858086])
 
@@ -80,12 +82,13 @@ def draw_person(random: np.random.Generator, num_shape: int) -> Person:
     """A new person: shape from the 3DMM's prior, skin from a wide range of tones."""
     shape = random.standard_normal(num_shape)
     skin, noise = draw_skin(random)
-    color = HAIR_COLORS[random.choice(len(HAIR_COLORS), p=[0.25, 0.25, 0.18, 0.12, 0.08, 0.05, 0.07])]
+    chances = _HAIR_OF_DARK_SKIN if skin.mean() < 0.45 else _HAIR_OF_LIGHT_SKIN
+    color = HAIR_COLORS[random.choice(len(HAIR_COLORS), p=chances)]
     return Person(
         shape=shape,
         skin=skin,
         skin_noise=noise,
-        hair=np.clip(color * np.exp(random.normal(0, 0.12, 3)), 0.02, 0.9),
+        hair=np.clip(color * np.exp(random.normal(0, 0.15) + random.normal(0, 0.03, 3)), 0.02, 0.9),
         hair_length=0.0 if random.random() < 0.08 else random.uniform(0.1, 1.0),
         hairline=random.uniform(0, 1) ** 2,
     )
@@ -93,15 +96,21 @@ def draw_person(random: np.random.Generator, num_shape: int) -> Person:
 
 def draw_skin(random: np.random.Generator) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "C C 3"]]:
     """A skin color and the smooth variation of the skin over the face."""
-    place = random.uniform(0, len(SKIN_TONES) - 1)
+    place = (len(SKIN_TONES) - 1) * random.uniform(0, 1) ** 1.25  # dark photos of dark skin show little: some fewer
     skin = np.array([np.interp(place, np.arange(len(SKIN_TONES)), SKIN_TONES[:, channel]) for channel in range(3)])
     skin = np.clip(skin * np.exp(random.normal(0, 0.04) + random.normal(0, 0.025, 3)), 0.03, 0.97)
     gray = random.normal(0, 0.05, (NOISE_CELLS, NOISE_CELLS, 1))
     return skin, gray + random.normal(0, 0.02, (NOISE_CELLS, NOISE_CELLS, 3))
 
 
-def draw_view(random: np.random.Generator, num_expression: int) -> View:
-    """Expression, pose, light and framing of one photo (see docs/data.md for the ranges)."""
+def draw_view(random: np.random.Generator, num_expression: int, skin: Float[np.ndarray, "3"]) -> View:
+    """Expression, pose, light and framing of one photo (see docs/data.md for the ranges).
+
+    Args:
+      random: the photo's stream.
+      num_expression: modes of the face model.
+      skin: the person's; like any camera, this one exposes darker faces a little longer.
+    """
     expression = np.zeros(num_expression)
     if random.random() >= 0.3:  # 30 % are exactly neutral
         expression = _truncated_normal(random, num_expression, 2.0)
@@ -112,7 +121,7 @@ def draw_view(random: np.random.Generator, num_expression: int) -> View:
     return View(
         expression=expression,
         rotation=rotation_from_degrees(pitch, yaw, roll),
-        light=draw_light(random),
+        light=draw_light(random) * exposure(skin),
         gloss=random.uniform(0, 0.12),
         skin_noise=random.normal(0, 0.015, (NOISE_CELLS, NOISE_CELLS, 1)) + np.zeros(3),
         point_error=random.normal(0, 1.0 + abs(yaw) / 90, (5, 2)),
@@ -121,7 +130,7 @@ def draw_view(random: np.random.Generator, num_expression: int) -> View:
 
 
 def draw_light(random: np.random.Generator) -> Float[np.ndarray, "9 3"]:
-    """Ambient light and one or two lamps, each with its own tint; a face toward the viewer gets 0.55 to 1.15."""
+    """Ambient light and one or two lamps, each with its own tint; a surface toward the viewer gets 0.55 to 1.15."""
     light = np.zeros((9, 3))
     lamps = 1 + (random.random() < 0.4)
     for _ in range(lamps):
@@ -135,6 +144,11 @@ def draw_light(random: np.random.Generator) -> Float[np.ndarray, "9 3"]:
     light += ambient
     toward_viewer = light[0] * _SH_FACTORS[0] + light[1] * _SH_FACTORS[1] + light[4] * 2 * _SH_FACTORS[4]
     return light * random.uniform(0.55, 1.15) / toward_viewer.mean()
+
+
+def exposure(skin: Float[np.ndarray, "3"]) -> float:
+    """How much longer a camera exposes a face of this color than a medium one: some of the difference is evened out."""
+    return float((0.6 / np.mean(skin)) ** 0.4)
 
 
 def lamp_coefficients(direction: Float[np.ndarray, "3"]) -> Float[np.ndarray, "9"]:

@@ -137,6 +137,7 @@ def render_samples(
     """The photos with the given (person, view) numbers, in order; rendering and painting overlap."""
     skull = heads.skull(np.asarray(morphable.landmarks_of(face_model, face_model.mean[None]))[0])
     tone = mean_skin_tone(face_model)
+    num_expression = face_model.expression_std.shape[0]
     workers = min(4, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         pending: list = []
@@ -145,8 +146,8 @@ def render_samples(
                 batch = keys[start : start + BATCH_SIZE]
                 people = [draw_person(face_model, kind, seed, *key, albedo_per_identity) for key in batch]
                 views = [
-                    scenes.draw_view(scenes.view_generator(seed, kind, *key), face_model.expression_std.shape[0])
-                    for key in batch
+                    scenes.draw_view(scenes.view_generator(seed, kind, *key), num_expression, person.skin)
+                    for key, person in zip(batch, people, strict=True)
                 ]
                 faces, landmarks, cameras = _render(face_model, people, views, tone)
                 # The pictures of the batch before are painted while this one was rendered.
@@ -189,17 +190,22 @@ def person_albedo(
     skin: Float[Array, "B 3"],
     noise: Float[Array, "B C C 3"],
 ) -> Float[Array, "B U U 3"]:
-    """Albedo maps of people with other skin: eyes, lips and brows, unlike skin in color, change less than skin does."""
+    """Albedo maps of people with other skin.
+
+    Lips and brows darken with a darker skin but keep their color on a lighter one; the eyes' white stays.
+    """
     size = mean_albedo.shape[0]
-    distance = jnp.sum(jnp.square(mean_albedo - tone[None, None]), axis=-1, keepdims=True)
-    skinness = jnp.exp(-distance / (2 * 0.2**2))
-    gain = jnp.log(skin / tone[None])[:, None, None]
-    return jnp.clip(mean_albedo[None] * jnp.exp(skinness[None] * gain + resize_albedo(noise, size)), 0.0, 1.0)
+    offset = mean_albedo - tone[None, None]
+    skinness = jnp.exp(-jnp.sum(jnp.square(offset), axis=-1, keepdims=True) / (2 * 0.2**2))[None]
+    darker = (offset.sum(axis=-1, keepdims=True) < 0)[None]
+    gain = (skin / tone[None])[:, None, None]
+    gain = skinness * gain + (1.0 - skinness) * jnp.where(darker, jnp.minimum(gain, 1.0), 1.0)
+    return jnp.clip(mean_albedo[None] * gain * resize_albedo(jnp.exp(noise), size), 0.0, 1.0)
 
 
 @functools.partial(jax.jit, static_argnames=("backend",))
 def _draw_faces(face_model, coefficients, camera, skin, noise, light, gloss, tone, *, backend="auto"):
-    """Premultiplied faces with opacity, [B, H, W, 4] in [0, 1], from a rendering of twice the size."""
+    """Premultiplied faces with opacity, [B, 4, H, W] in [0, 1], from a rendering of twice the size."""
     albedo = person_albedo(face_model.mean_albedo, tone, skin, noise)
     # Pixel centers are integers: u of the crop is 2 u + 0.5 of a picture of twice the size.
     large = camera.replace(
@@ -217,14 +223,15 @@ def _draw_faces(face_model, coefficients, camera, skin, noise, light, gloss, ton
     image = jnp.clip(rendering.image + shine[..., None], 0.0, 1.0) * rendering.mask[..., None]
     layers = jnp.concatenate([image, rendering.mask[..., None]], axis=-1)
     batch, (height, width) = len(light), IMAGE_SIZE
-    return layers.reshape(batch, height, SUPERSAMPLING, width, SUPERSAMPLING, 4).mean(axis=(2, 4))
+    layers = layers.reshape(batch, height, SUPERSAMPLING, width, SUPERSAMPLING, 4).mean(axis=(2, 4))
+    return jnp.moveaxis(layers, -1, 1)
 
 
 _landmarks = jax.jit(morphable.landmarks)
 
 
 def _render(face_model, people: list[Person], views: list[View], tone):
-    """Faces [N, H, W, 4], landmarks [N, 68, 2] px and (rotation, scale, translation) of up to BATCH_SIZE photos."""
+    """Faces [N, 4, H, W], landmarks [N, 68, 2] px and (rotation, scale, translation) of up to BATCH_SIZE photos."""
     fill = [0] * (BATCH_SIZE - len(people))
     people, views = people + [people[i] for i in fill], views + [views[i] for i in fill]
 
@@ -265,11 +272,11 @@ def _finish(key, person: Person, view: View, kind: str, face, landmarks, camera,
     """Paints what surrounds the rendered face, photographs it and labels it."""
     rotation, scale, translation = camera
     random = view.random
-    image = backgrounds.draw_background(random, IMAGE_SIZE)
+    planes = np.ascontiguousarray(backgrounds.draw_background(random, IMAGE_SIZE).transpose(2, 0, 1))
     head = heads.draw_head(random, person, skull, rotation, scale, translation, view.light)
-    image = _over(image, head.behind)
-    image = image * (1 - face[..., 3:]) + face[..., :3]
-    image = _over(image, head.front)
+    for layer in (head.behind, face, head.front):
+        planes = planes * (1 - layer[3]) + layer[:3]  # colors are premultiplied
+    image = np.ascontiguousarray(planes.transpose(1, 2, 0))
     if random.random() < OCCLUDED:
         brightness = float(np.clip(view.light[0].mean() * 0.886227, 0.3, 1.2))
         image = occluders.draw_occluder(random, image, landmarks, person, brightness)
@@ -288,10 +295,6 @@ def _finish(key, person: Person, view: View, kind: str, face, landmarks, camera,
             landmarks=landmarks,
         ),
     )
-
-
-def _over(image: np.ndarray, layer: np.ndarray) -> np.ndarray:
-    return image * (1 - layer[..., 3:]) + layer[..., :3] * layer[..., 3:]
 
 
 def _with_progress(samples: Iterator[Sample], total: int, kind: str, progress: bool) -> Iterator[Sample]:
