@@ -1,0 +1,182 @@
+"""A run goes on exactly where it was killed, writes what it promises, and stops with a reason."""
+
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import jax
+import numpy as np
+import pytest
+
+from sirjax.training import checkpoint
+from sirjax.training.log import TrainingDivergedError
+from sirjax.training.loop import make_batches, open_sources, train
+
+
+def assert_same_state(got, expected):
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(got), jax.device_get(expected))
+
+
+def test_a_run_writes_settings_metrics_pictures_and_checkpoints(small_config, tmp_path):
+    small_config.run.image_every = 3
+    state = train(small_config, tmp_path / "run", progress=False)
+    run = tmp_path / "run"
+    assert int(state.step) == 6
+    assert checkpoint.load_config(run)["schedule"]["steps"] == 6
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4, 6]
+    assert {"total", "pixel", "landmark", "softmax", "center", "kl", "shape_norm", "gradient_norm"} <= rows[-1].keys()
+    assert rows[-1]["images_per_second"] > 0
+    assert sorted(path.name for path in (run / "images").iterdir()) == ["faces_0000003.png", "faces_0000006.png"]
+    assert cv2.imread(str(run / "images" / "faces_0000006.png")).std() > 5  # something is drawn
+    assert list((run / "tensorboard").iterdir())
+
+
+def test_going_on_equals_never_having_stopped(small_config, tmp_path):
+    small_config.optimizer.schedule = "constant"  # a cosine would depend on the length of the run
+    whole = train(small_config, tmp_path / "whole", progress=False)
+    small_config.schedule.steps = 3
+    train(small_config, tmp_path / "parts", progress=False)
+    small_config.schedule.steps = 6
+    assert_same_state(train(small_config, tmp_path / "parts", progress=False), whole)
+
+
+def test_the_first_stage_feeds_the_second(small_config, tmp_path):
+    small_config.sir.weight = 0.0
+    small_config.data.identity = ""
+    warm = train(small_config, tmp_path / "warmup", progress=False)
+    assert set(warm.params) == {"networks"}
+    second = small_config.copy_and_resolve_references()
+    second.init_from = str(tmp_path / "warmup")
+    second.optimizer.learning_rate = 1e-12  # so that what it starts from is still there after a step
+    second.optimizer.warmup_steps = 0
+    second.schedule.steps = 1
+    started = train(second, tmp_path / "sir", progress=False)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
+        jax.device_get(started.params["networks"]),
+        jax.device_get(warm.params["networks"]),
+    )
+
+
+def test_sir_without_identities_is_refused(small_config, tmp_path):
+    small_config.data.identity = ""
+    with pytest.raises(ValueError, match="sir.weight is positive but data.identity names no records"):
+        train(small_config, tmp_path / "run", progress=False)
+
+
+def test_a_run_without_records_is_refused(small_config, tmp_path):
+    small_config.data.identity = small_config.data.landmark = ""
+    with pytest.raises(ValueError, match="data.landmark and data.identity are both empty"):
+        train(small_config, tmp_path / "run", progress=False)
+
+
+def test_divergence_stops_with_the_batch_saved(small_config, tmp_path):
+    small_config.optimizer.learning_rate = 1e30
+    small_config.optimizer.warmup_steps = 0
+    with pytest.raises(TrainingDivergedError, match=r"step \d+: .*its batch is in .*bad_batch_"):
+        train(small_config, tmp_path / "run", progress=False)
+    assert list((tmp_path / "run").glob("bad_batch_*.npz"))
+
+
+def test_skipping_has_a_limit(small_config, tmp_path, caplog):
+    small_config.optimizer.learning_rate = 1e30
+    small_config.optimizer.warmup_steps = 0
+    small_config.run.non_finite = "skip"
+    small_config.run.max_skipped = 1
+    with (
+        caplog.at_level(logging.WARNING, logger="sirjax"),
+        pytest.raises(TrainingDivergedError, match="2 steps were not finite, more than run.max_skipped=1"),
+    ):
+        train(small_config, tmp_path / "run", progress=False)
+    assert "skipped: not finite" in caplog.text
+
+
+def test_batches_depend_on_the_step_alone(small_config):
+    sources = open_sources(small_config.data)
+    first = make_batches(small_config, sources, start_step=0)
+    later = make_batches(small_config, sources, start_step=2)
+    next(first), next(first)
+    jax.tree.map(np.testing.assert_array_equal, next(first), next(later))
+    first.close(), later.close()
+
+
+RUN = """
+import sys
+from pathlib import Path
+from ml_collections import ConfigDict
+from sirjax.training.checkpoint import load_config
+from sirjax.training.loop import train
+train(ConfigDict(load_config(Path(sys.argv[1]))).lock(), Path(sys.argv[2]), progress=False)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_as_if_undisturbed(small_config, tmp_path):
+    small_config.schedule.steps = 30
+    (tmp_path / "settings").mkdir()
+    checkpoint.save_config(tmp_path / "settings", small_config.to_dict())
+    command = [sys.executable, "-c", RUN, str(tmp_path / "settings")]
+    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(tmp_path / "cache")
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": cache}
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment, timeout=600)
+
+    disturbed = tmp_path / "disturbed"
+    chance = random.Random(20)
+    kills = 0
+    for _ in range(3):
+        process = subprocess.Popen([*command, str(disturbed)], env=environment)
+        target = chance.randint(3, 27)
+        while process.poll() is None and newest_step(disturbed) < target:
+            time.sleep(0.05)
+        time.sleep(chance.random() * 0.5)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait(timeout=60)
+    assert kills >= 1
+    subprocess.run([*command, str(disturbed)], check=True, env=environment, timeout=600)
+
+    assert newest_step(disturbed) == newest_step(tmp_path / "whole") == 30
+    got, expected = (read_all(run) for run in (disturbed, tmp_path / "whole"))
+    jax.tree.map(np.testing.assert_array_equal, got, expected)
+
+
+def newest_step(run) -> int:
+    folder = run / "checkpoints"
+    return (
+        max((int(path.name) for path in folder.iterdir() if path.name.isdigit()), default=0) if folder.is_dir() else 0
+    )
+
+
+def read_all(run):
+    """Everything in the newest checkpoint: networks, class weights, optimizer, centers, counters."""
+    import orbax.checkpoint as ocp
+
+    with ocp.CheckpointManager((run / "checkpoints").absolute()) as manager:
+        parts = {name: ocp.args.StandardRestore() for name in ("networks", "training")}
+        return dict(manager.restore(manager.latest_step(), args=ocp.args.Composite(**parts)).items())
+
+
+@pytest.mark.slow
+def test_sigterm_checkpoints_and_leaves(small_config, tmp_path):
+    small_config.schedule.steps = 100_000
+    small_config.run.checkpoint_every = 100_000
+    (tmp_path / "settings").mkdir()
+    checkpoint.save_config(tmp_path / "settings", small_config.to_dict())
+    run = tmp_path / "run"
+    process = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path / "settings"), str(run)])
+    deadline = time.monotonic() + 300
+    while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=120) == 0
+    assert 2 <= newest_step(run) < 100_000

@@ -1,0 +1,85 @@
+"""From settings to parts: epochs become steps, phases switch terms on, the schema's defaults are the paper's."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from configs import default, sir, warmup
+from sirjax.losses.total import LossWeights
+from sirjax.training import setup
+from sirjax.training.terms import Method
+from tests.face_models import dome_face_model
+
+
+def test_epochs_become_steps():
+    settings = ConfigDict({"epochs": 2.5, "steps": 0, "pixel_from": 1.0, "perceptual_from": 2.0})
+    timeline = setup.Timeline.of(settings, num_samples=400, batch_size=40)
+    assert timeline == setup.Timeline(total=25, pixel_from=10, perceptual_from=20, steps_per_epoch=10.0)
+
+
+def test_given_steps_replace_epochs():
+    settings = ConfigDict({"epochs": 2.5, "steps": 7, "pixel_from": 0.0, "perceptual_from": 0.0})
+    assert setup.Timeline.of(settings, num_samples=400, batch_size=40).total == 7
+
+
+def test_phases_switch_terms_on_one_after_the_other():
+    timeline = setup.Timeline(total=30, pixel_from=10, perceptual_from=20, steps_per_epoch=10.0)
+    phases = [timeline.phase(Method(), step) for step in (0, 9, 10, 19, 20)]
+    assert [phase.renders for phase in phases] == [False, False, True, True, True]
+    assert [phase.compares_features for phase in phases] == [False, False, False, False, True]
+
+
+def test_nothing_is_drawn_without_pixel_and_perceptual_loss():
+    timeline = setup.Timeline(total=1, pixel_from=0, perceptual_from=0, steps_per_epoch=1.0)
+    method = Method(weights=dataclasses.replace(LossWeights(), pixel=0.0, perceptual=0.0))
+    assert not timeline.phase(method, 0).renders
+
+
+def test_defaults_are_those_of_the_specification():
+    config, model = default.get_config(), dome_face_model()
+    method = setup.make_method(config, model)
+    assert (method.scale, method.margin, method.softmax, method.embedding) == (32.0, 0.2, "cosface", "raw")
+    assert (method.weights.softmax, method.weights.kl, method.weights.sir) == (20.0, 5.0, 1.0)
+    assert (method.center, method.center_rate, method.pose_weight) == ("weighted", 0.5, "paper")
+    assert method.expression_decay == pytest.approx(1 / 3)
+    assert method.uses_identities
+
+
+def test_a_zero_sir_weight_switches_identities_off():
+    config = warmup.get_config()
+    assert not setup.make_method(config, dome_face_model()).uses_identities
+
+
+def test_learning_rates_restart_with_each_stage_and_fall_at_milestones():
+    for config, epoch in ((warmup.get_config(), 2.0), (sir.get_config(), 0.4)):
+        timeline = setup.Timeline.of(config.schedule, num_samples=8000, batch_size=80)
+        schedule = setup.make_schedule_for(config.optimizer, timeline)
+        milestone = round(epoch * 100)
+        np.testing.assert_allclose(
+            [schedule(0), schedule(milestone - 1), schedule(milestone)], [1e-3, 1e-3, 1e-4], rtol=1e-5
+        )
+
+
+def test_orthonormal_models_are_recognized():
+    model = dome_face_model()
+    assert setup.is_orthonormal(model)
+    assert not setup.is_orthonormal(model.replace(shape_basis=2.0 * model.shape_basis))
+
+
+def test_models_that_are_not_orthonormal_are_made_so(tmp_path):
+    from sirjax.morphable.storage import save_face_model
+
+    model = dome_face_model()
+    skewed = model.replace(shape_basis=model.shape_basis + 0.3 * model.shape_basis[::-1])
+    save_face_model(skewed, tmp_path / "skewed.npz")
+    settings = ConfigDict({"path": str(tmp_path / "skewed.npz"), "orthonormalize": True})
+    assert setup.is_orthonormal(setup.make_face_model(settings))
+    settings.orthonormalize = False
+    assert not setup.is_orthonormal(setup.make_face_model(settings))
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not a run directory: it has no config.json"):
+        setup.load_run(tmp_path)
