@@ -10,6 +10,7 @@ Every setting of configs/default.py can be given as --config.<name>=<value>.
 """
 
 import argparse
+import importlib.util
 import logging
 from pathlib import Path
 
@@ -44,16 +45,30 @@ def load_config(name: str, overrides: list[str]) -> ConfigDict:
       FileNotFoundError: if there is no such config.
       ValueError: for an unknown setting or a value of the wrong type.
     """
+    name, _, argument = name.partition(":")  # what follows the colon goes to the file's get_config
     path = Path(name)
     if not path.suffix:
         path = Path(configs.__file__).parent / f"{name}.py"
     if not path.is_file():
         known = sorted(p.stem for p in Path(configs.__file__).parent.glob("*.py") if p.stem != "__init__")
         raise FileNotFoundError(f"no config {name!r}; give a path to a .py file, or one of: {', '.join(known)}")
+    module = _import_file(path)
+    config = module.get_config(argument) if argument else module.get_config()
     values = flags.FlagValues()
-    config_flags.DEFINE_config_file("config", flag_values=values)
+    arguments = ["sirjax", *overrides]
+    config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=arguments)
     try:
-        values(["sirjax", f"--config={path}", *overrides])
+        values(arguments)
     except (flags.Error, AttributeError, TypeError, KeyError) as error:
         raise ValueError(str(error).strip("\"'")) from error
     return values.config
+
+
+def _import_file(path: Path):
+    # Not config_flags' own loader: it uses `load_module`, which Python is about to drop.
+    spec = importlib.util.spec_from_file_location(f"sirjax_config_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -17,7 +17,7 @@ class TrainState:
     step: Array  # int32, steps taken
     params: dict  # {"networks": ..., "class_weights": [C, S] if there are identities}
     opt_state: optax.OptState
-    centers: Array  # [C, S] millimeters; Eq. 20
+    centers: Array | None  # [C, S] millimeters; Eq. 20. None without identities
     skipped: Array  # int32, steps left out because a loss or gradient was not finite
 
 
@@ -47,6 +47,6 @@ def initial_state(
         step=jnp.zeros((), jnp.int32),
         params=params,
         opt_state=jax.jit(optimizer.init)(params),
-        centers=jnp.zeros((num_identities, num_shape)),
+        centers=jnp.zeros((num_identities, num_shape)) if num_identities else None,
         skipped=jnp.zeros((), jnp.int32),
     )

@@ -1,4 +1,4 @@
-"""The train step: same result on 1, 2 and 4 devices (T9), labels switch losses (T11), non-finite steps change nothing."""
+"""The train step: equal on 1, 2 and 4 devices (T9), labels switch losses (T11), a bad step changes nothing."""
 
 import dataclasses
 
