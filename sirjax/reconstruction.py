@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sirjax.data import alignment
+from sirjax.morphable.model import LEFT_EYE, RIGHT_EYE
 from sirjax.types import Camera, Coefficients
 
 
@@ -102,21 +103,30 @@ class FaceReconstruction:
     @property
     def eye_distance(self) -> float:
         """Distance of the eye centers of the neutral face, model mm."""
-        right, left = alignment.five_points(self.neutral_landmarks)[:2]
+        right, left = (self.neutral_landmarks[eye].mean(axis=0) for eye in (RIGHT_EYE, LEFT_EYE))
         return float(np.linalg.norm(left - right))
 
     def with_eye_distance(self, millimeters: float) -> "FaceReconstruction":
         """The same face with a known distance between the eye centers, which makes exported sizes metric.
 
         Raises:
-          ValueError: if the distance is not that of a human face (20 to 120 mm).
+          ValueError: see `check_eye_distance`.
         """
-        if not 20 <= millimeters <= 120:
-            raise ValueError(
-                f"the distance between the eyes must be between 20 and 120 millimeters, got {millimeters:g}: "
-                "give the distance of the pupils of this person (most adults: 54 to 74)"
-            )
+        check_eye_distance(millimeters)
         return replace(self, metric_scale=millimeters / self.eye_distance)
+
+
+def check_eye_distance(millimeters: float) -> None:
+    """Refuses what cannot be the distance between the eyes of a person.
+
+    Raises:
+      ValueError: if it is not between 20 and 120 mm.
+    """
+    if not 20 <= millimeters <= 120:
+        raise ValueError(
+            f"the distance between the eyes must be between 20 and 120 millimeters, got {millimeters:g}: "
+            "give the distance of the pupils of this person (most adults: 54 to 74)"
+        )
 
 
 def _camera(rotation: np.ndarray, scale: float, translation: np.ndarray) -> Camera:

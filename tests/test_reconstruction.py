@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,13 +24,15 @@ def test_photo_pixels_lead_back_to_crop_pixels(scale, degrees, shift):
 def test_the_photo_camera_projects_to_the_photo_pixels():
     # The similarity turns (u, v), the camera turns (X, Y, Z): both ways must end on the same pixel and the same depth.
     face = known_face(WIDE, MODEL)
-    by_camera = project(face.photo_camera, face.vertices[None])[0]
+    by_camera = project(face.photo_camera, jnp.asarray(face.vertices)[None])[0]
     np.testing.assert_allclose(by_camera, face.projected_in_photo, rtol=1e-4, atol=1e-2)
 
 
 def test_the_crop_camera_projects_to_the_crop_pixels():
     face = known_face(WIDE, MODEL)
-    np.testing.assert_allclose(project(face.camera, face.vertices[None])[0], face.projected, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(
+        project(face.camera, jnp.asarray(face.vertices)[None])[0], face.projected, rtol=1e-4, atol=1e-3
+    )
 
 
 def test_depth_grows_with_the_photo():

@@ -37,7 +37,7 @@ from sirjax.photo import MAX_MEGAPIXELS, Photo, PhotoError, list_photos, read_ph
 from sirjax.pictures.in_photo import overlay, render_in_photo
 from sirjax.pictures.sheet import reconstruction_sheet
 from sirjax.predictor import AlignedFace, Predictor, align_box, align_landmarks, align_points
-from sirjax.reconstruction import FaceReconstruction
+from sirjax.reconstruction import FaceReconstruction, check_eye_distance
 from sirjax.training.setup import load_run
 
 MAX_PENDING_PIXELS = 60e6  # of photos that wait for a full batch: bounds the memory, about 180 MB
@@ -98,12 +98,12 @@ def run(args: argparse.Namespace) -> int:
       FileNotFoundError: if there is no photo or no run.
     """
     formats = parse_formats(args.formats)
+    if args.eye_distance_mm is not None:
+        check_eye_distance(args.eye_distance_mm)
     given = read_given(args.given) if args.given else None
     photos = list_photos(args.photos)
     if not photos:
-        raise FileNotFoundError(
-            f"no photos below {', '.join(map(str, args.photos))}: name files or folders with photos"
-        )
+        raise FileNotFoundError(f"no photos in {', '.join(map(str, args.photos))}: name files or folders with photos")
     trained = load_run(args.checkpoint)
     predictor = Predictor(
         trained.networks,

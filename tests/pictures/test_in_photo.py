@@ -1,5 +1,7 @@
 from dataclasses import replace
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -26,13 +28,12 @@ PHOTO_SIZE = (240, 300)
 def directly(face):
     """The whole photo rendered at once, through the photo's camera: another path to the same pixels."""
     turn = np.asarray(face.photo_rotation) @ np.asarray(face.rotation).T
-    rendering, _ = decode.render_face(
+    rendering, _ = jax.jit(partial(decode.render_face, image_size=PHOTO_SIZE))(
         MODEL,
         face.coefficients,
         face.photo_camera,
         jnp.asarray(face.albedo)[None],
         jnp.asarray(turned_light(face.light, turn))[None],
-        image_size=PHOTO_SIZE,
     )
     return np.asarray(rendering.image[0]), np.asarray(rendering.mask[0]) > 0.5
 

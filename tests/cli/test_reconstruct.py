@@ -1,0 +1,258 @@
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+import trimesh
+
+from sirjax import decode
+from sirjax.cli import main as command
+from sirjax.cli import reconstruct
+from sirjax.networks.mtcnn import Detections
+from sirjax.training.setup import TrainedRun
+from tests.oracles import MODEL, TEMPLATE, Oracle, answers
+
+
+def placed(face):
+    """The five points of the first, second, ... face of a photo."""
+    return TEMPLATE + np.array([60 * face, 10])
+
+
+class MarkedFaces:
+    """Finds as many faces as the photo's first pixel says (its red value), each 60 pixels right of the last."""
+
+    def __init__(self, min_face_size, *, max_side):
+        self.settings = min_face_size, max_side
+
+    def detect(self, image):
+        count = int(image[0, 0, 0])
+        if count == 99:
+            raise RuntimeError("the detector fell over")
+        points = np.array([placed(i) for i in range(count)]).reshape(-1, 5, 2)
+        boxes = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+        return Detections(boxes, np.full(count, 0.9), points)
+
+
+@pytest.fixture
+def sirjax(monkeypatch, tmp_path):
+    """Runs the command in an empty folder with networks whose answers are known."""
+    metadata = {"step": 7, "face_model": "f00d", "face_model_licence": "CC0-1.0", "face_model_name": "dome"}
+    trained = TrainedRun(Oracle(), answers(np.random.default_rng(0)), MODEL, decode.CameraGains(), metadata)
+    monkeypatch.setattr(reconstruct, "load_run", lambda workdir: trained)
+    monkeypatch.setattr(reconstruct, "MTCNN", MarkedFaces)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        return command.main(["reconstruct", *words, "--checkpoint", "runs/sir", "--out", "out"])
+
+    return run
+
+
+def make_photo(path, faces, size=(160, 240)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.full((*size, 3), 90, np.uint8)
+    image[0, 0] = faces
+    cv2.imwrite(str(path), image)
+
+
+def rows(folder):
+    with (folder / "out" / "status.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_photo_gives_meshes_pictures_and_parameters(sirjax, tmp_path, capsys):
+    make_photo(tmp_path / "anna.png", 1)
+    assert sirjax("anna.png") == 0
+    names = {path.name for path in (tmp_path / "out" / "anna").iterdir()}
+    meshes = {f"face0_{pose}.{kind}" for pose in ("neutral", "posed") for kind in ("obj", "mtl", "png", "ply", "glb")}
+    assert names == meshes | {"face0.npz", "face0_sheet.png", "overlay.jpg"}
+    assert cv2.imread(str(tmp_path / "out/anna/overlay.jpg")).shape == (160, 240, 3)
+    with np.load(tmp_path / "out/anna/face0.npz") as data:
+        assert str(data["photo"]) == str(tmp_path / "anna.png")
+        assert str(data["run"]) == "runs/sir, step 7"
+        assert str(data["licence"]) == "CC0-1.0"
+        assert str(data["face_model_fingerprint"]) == "f00d"
+        np.testing.assert_allclose(data["detector_points"], placed(0), atol=1e-4)
+    assert "1 photos, 1 faces reconstructed; " in capsys.readouterr().out
+
+
+def test_every_photo_of_a_folder_gets_its_row(sirjax, tmp_path, capsys):
+    make_photo(tmp_path / "in/two.png", 2)
+    make_photo(tmp_path / "in/none.png", 0)
+    make_photo(tmp_path / "in/fails.png", 99)
+    make_photo(tmp_path / "in/large.png", 1, size=(400, 300))
+    (tmp_path / "in/broken.jpg").write_bytes(b"\xff\xd8\xff")
+    assert sirjax("in", "gone.jpg", "--no-pictures", "--formats", "npz", "--max-megapixels", "0.1") == 2
+    found = [(row["photo"].removeprefix(f"{tmp_path}/"), row["status"], row["face"]) for row in rows(tmp_path)]
+    assert sorted(found) == [
+        ("gone.jpg", "missing", ""),
+        ("in/broken.jpg", "unreadable", ""),
+        ("in/fails.png", "error", ""),
+        ("in/large.png", "too_large", ""),
+        ("in/none.png", "no_face", ""),
+        ("in/two.png", "ok", "0"),
+        ("in/two.png", "ok", "1"),
+    ]
+    messages = {row["status"]: row["message"] for row in rows(tmp_path)}
+    assert messages["error"] == "RuntimeError: the detector fell over"
+    assert messages["no_face"].startswith("no face of at least 20 pixels found; change --min-face-size")
+    assert messages["too_large"].startswith("300 x 400 pixels are 0.1 megapixels, the limit is 0.1")
+    output = capsys.readouterr()
+    assert "6 photos, 2 faces reconstructed; 1 error, 1 missing, 1 no_face, 1 too_large, 1 unreadable; " in output.out
+    assert "photos/s" in output.out
+    assert "in/broken.jpg: the file is cut off inside its header" in output.err
+
+
+def test_failures_can_be_allowed(sirjax, tmp_path):
+    make_photo(tmp_path / "none.png", 0)
+    assert sirjax("none.png") == 2
+    assert sirjax("none.png", "--allow-failures") == 0
+
+
+@pytest.mark.parametrize("batch", ["1", "3", "8"])
+def test_faces_go_to_their_own_photo_whatever_the_batch(sirjax, tmp_path, batch):
+    for i, count in enumerate((2, 0, 1, 3)):
+        make_photo(tmp_path / f"in/{i}.png", count, size=(160 + i, 240))
+    sirjax("in", "--batch", batch, "--no-pictures", "--formats", "npz")
+    for i, count in enumerate((2, 0, 1, 3)):
+        files = sorted((tmp_path / f"out/{i}").glob("*.npz")) if count else []
+        assert len(files) == count
+        for face, path in enumerate(files):
+            with np.load(path) as data:
+                np.testing.assert_allclose(data["detector_points"], placed(face), atol=1e-4)
+                assert str(data["photo"]).endswith(f"in/{i}.png")
+
+
+def test_only_the_largest_face_on_request(sirjax, tmp_path):
+    make_photo(tmp_path / "two.png", 2)
+    sirjax("two.png", "--faces", "largest", "--no-pictures", "--formats", "npz")
+    assert [row["face"] for row in rows(tmp_path)] == ["0"]
+
+
+def test_a_repeated_run_leaves_no_faces_of_the_old_one(sirjax, tmp_path):
+    make_photo(tmp_path / "a.png", 3)
+    sirjax("a.png", "--no-pictures", "--formats", "npz")
+    make_photo(tmp_path / "a.png", 1)
+    sirjax("a.png", "--no-pictures", "--formats", "npz")
+    assert [path.name for path in (tmp_path / "out/a").iterdir()] == ["face0.npz"]
+
+
+def test_photos_of_the_same_name_do_not_overwrite_each_other(sirjax, tmp_path):
+    make_photo(tmp_path / "x/a.png", 1)
+    make_photo(tmp_path / "y/a.png", 1)
+    sirjax("x", "--no-pictures", "--formats", "npz")
+    sirjax("y", "--no-pictures", "--formats", "npz")
+    for folder, photo in (("a", "x/a.png"), ("a-2", "y/a.png")):
+        with np.load(tmp_path / "out" / folder / "face0.npz") as data:
+            assert str(data["photo"]) == str(tmp_path / photo)
+
+
+def test_given_faces_replace_the_detector(sirjax, tmp_path):
+    for name in ("points", "landmarks", "box", "unknown"):
+        make_photo(tmp_path / f"in/{name}.png", 99)  # the detector would fail
+    landmarks = np.random.default_rng(0).uniform(40, 90, (68, 2))
+    landmarks[36:42], landmarks[42:48], landmarks[[30, 48, 54]] = TEMPLATE[0], TEMPLATE[1], TEMPLATE[2:]
+    faces = {
+        "points.png": [{"points": TEMPLATE.tolist()}, {"points": (TEMPLATE + 5).tolist()}],
+        "landmarks.png": [{"landmarks": landmarks.tolist()}],
+        "in/box.png": [{"box": [9, 8, 87, 112]}],
+    }
+    (tmp_path / "given.json").write_text(json.dumps(faces))
+    assert sirjax("in", "--given", "given.json", "--no-pictures", "--formats", "npz") == 2
+    names = [row["photo"].split("/")[-1] for row in rows(tmp_path) if row["status"] == "ok"]
+    assert sorted(names) == ["box.png", "landmarks.png", "points.png", "points.png"]
+    for name in ("points", "landmarks", "box"):
+        with np.load(tmp_path / f"out/{name}/face0.npz") as data:
+            np.testing.assert_allclose(data["crop_from_photo"], [[1, 0, 0], [0, 1, 0]], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "text", ["no json", '{"a.png": [{"points": [[1, 2]]}]}', '{"a.png": [{"nose": [1, 2]}]}', '{"a.png": [5]}', "[1]"]
+)
+def test_a_wrong_file_of_given_faces_is_refused(sirjax, tmp_path, capsys, text):
+    make_photo(tmp_path / "a.png", 1)
+    (tmp_path / "given.json").write_text(text)
+    assert sirjax("a.png", "--given", "given.json") == 1
+    error = capsys.readouterr().err
+    assert "given.json: " in error
+    assert '--given wants JSON {photo: [face, ...]} with faces of {"points": 5 x 2}, {"landmarks": 68 x 2}' in error
+
+
+def test_the_center_is_taken_only_on_request(sirjax, tmp_path):
+    make_photo(tmp_path / "a.png", 0)
+    assert sirjax("a.png", "--center-if-none", "--no-pictures", "--formats", "npz") == 0
+    (row,) = rows(tmp_path)
+    assert row["message"] == "no face was found: the middle of the photo was taken for one"
+    assert row["left"] == row["score"] == ""
+
+
+def test_an_eye_distance_makes_the_meshes_metric(sirjax, tmp_path):
+    make_photo(tmp_path / "a.png", 1)
+    sirjax("a.png", "--eye-distance-mm", "61", "--no-pictures", "--formats", "ply,npz")
+    vertices = trimesh.load(tmp_path / "out/a/face0_neutral.ply", process=False).vertices
+    corners = vertices[np.asarray(MODEL.landmark_vertices)]
+    landmarks = (corners * np.asarray(MODEL.landmark_weights)[..., None]).sum(axis=1)
+    distance = np.linalg.norm(landmarks[36:42].mean(axis=0) - landmarks[42:48].mean(axis=0))
+    np.testing.assert_allclose(distance, 61, rtol=1e-4)
+    with np.load(tmp_path / "out/a/face0.npz") as data:
+        assert data["metric"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing-here"], None),
+        (["empty"], "no photos in empty: name files or folders with photos"),
+        (["a.png", "--formats", "obj,fbx"], "--formats 'obj,fbx': give some of obj,ply,glb,npz"),
+        (["a.png", "--formats", ","], "--formats ',': give some of"),
+        (["a.png", "--batch", "0"], "batch_size must be at least 1, got 0"),
+    ],
+)
+def test_wrong_usage_is_explained(sirjax, tmp_path, capsys, words, message):
+    make_photo(tmp_path / "a.png", 1)
+    (tmp_path / "empty").mkdir()
+    code = sirjax(*words)
+    if message is None:  # a path that is not there is a photo that is missing
+        assert code == 2
+        assert rows(tmp_path)[0]["status"] == "missing"
+    else:
+        assert code == 1
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+
+def test_an_impossible_eye_distance_stops_before_any_work(sirjax, tmp_path, capsys):
+    make_photo(tmp_path / "a.png", 1)
+    assert sirjax("a.png", "--eye-distance-mm", "0.06") == 1
+    assert "must be between 20 and 120 millimeters" in capsys.readouterr().err
+
+
+def test_notes_about_the_photo_reach_the_table(sirjax, tmp_path):
+    grey = np.full((160, 240), 90, np.uint8)
+    grey[0, 0] = 1
+    cv2.imwrite(str(tmp_path / "grey.png"), grey)
+    assert sirjax("grey.png", "--no-pictures", "--formats", "npz") == 0
+    assert rows(tmp_path)[0]["message"] == "grey"
+
+
+def test_a_failed_write_becomes_a_row_and_the_others_go_on(sirjax, tmp_path, monkeypatch):
+    make_photo(tmp_path / "in/a.png", 1)
+    make_photo(tmp_path / "in/b.png", 1)
+    write_face = reconstruct.write_face
+
+    def full_disk(folder, *rest):
+        if folder.name == "a":
+            raise OSError("no space left")
+        return write_face(folder, *rest)
+
+    monkeypatch.setattr(reconstruct, "write_face", full_disk)
+    assert sirjax("in", "--no-pictures", "--formats", "npz") == 2
+    found = {row["photo"].split("/")[-1]: (row["status"], row["message"]) for row in rows(tmp_path)}
+    assert found == {"a.png": ("error", "OSError: no space left"), "b.png": ("ok", "")}
+
+
+def test_a_large_photo_is_searched_at_a_reduced_size_and_says_so(sirjax, tmp_path):
+    make_photo(tmp_path / "a.png", 0, size=(1000, 400))
+    sirjax("a.png", "--search-side", "500")
+    assert rows(tmp_path)[0]["message"].startswith("no face of at least 40 pixels found; change --search-side")
