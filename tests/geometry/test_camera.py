@@ -3,10 +3,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sirjax.geometry.camera import CameraTemplate, clip_positions, decode_camera, fit_camera_template, project
+from sirjax.geometry import camera as cameras
+from sirjax.geometry.camera import CameraTemplate
 from sirjax.geometry.rotation import rotation_from_euler
 from sirjax.types import Camera
 
+project, fit_camera_template = jax.jit(cameras.project), jax.jit(cameras.fit_camera_template)
+clip_positions = jax.jit(cameras.clip_positions, static_argnums=1)
+decode_camera = jax.jit(cameras.decode_camera, static_argnames=("image_width", "quaternion_gain"))
 UPRIGHT = jnp.eye(3)[None]
 FACE = np.array(  # mm, model frame: y up; image right is the subject's left
     [[-30.0, 35.0, 0.0], [30.0, 35.0, 0.0], [0.0, 0.0, 25.0], [-25.0, -35.0, 5.0], [25.0, -35.0, 5.0]]
