@@ -4,6 +4,8 @@ There are no skin textures with a free licence to take it from, so it is made fr
 MakeHuman's base face (millimeters): every texel knows the spot of the base face it shows.
 """
 
+import itertools
+
 import numpy as np
 
 from data_prep.builtin_landmarks import BROW, EYE, LOWER_LIP, UPPER_LIP
@@ -40,7 +42,7 @@ def mean_albedo(base: np.ndarray, region: Region, uv: np.ndarray) -> tuple[np.nd
     kinds = np.eye(5)[region.kind]
     kind = (kinds[corners] * blend).sum(axis=1)
     color = np.zeros((*triangle.shape, 3))
-    color[covered] = _paint(spot, kind, _eye_centers(base, region))
+    color[covered] = _paint(spot, kind, _eye_center(base, region))
 
     def texels(array: np.ndarray) -> np.ndarray:
         return array.reshape(UV_SIZE, _FINE, half, _FINE, -1).sum(axis=(1, 3))
@@ -49,14 +51,12 @@ def mean_albedo(base: np.ndarray, region: Region, uv: np.ndarray) -> tuple[np.nd
     total = texels(color)
     albedo = np.where(count > 0, total / np.maximum(count, 1), 0)
     albedo, mask = (np.concatenate([part, part[:, ::-1]], axis=1) for part in (albedo, count[..., 0] > 0))
-    mask_grown = _grown(mask)
-    return np.rint(255 * _extended(albedo, mask)).astype(np.uint8), mask_grown
+    return np.rint(255 * _extended(albedo, mask)).astype(np.uint8), _grown(mask)
 
 
-def _paint(spot: np.ndarray, kind: np.ndarray, eyes: np.ndarray) -> np.ndarray:
+def _paint(spot: np.ndarray, kind: np.ndarray, eye_center: np.ndarray) -> np.ndarray:
     """Colors [N, 3] of the spots [N, 3] of the base face with kind weights [N, 5]."""
-    spot = spot * [1, 1, 1]
-    spot[:, 0] = -np.abs(spot[:, 0])  # the subject's right side stands for both
+    spot = np.stack([-np.abs(spot[:, 0]), spot[:, 1], spot[:, 2]], axis=1)  # the subject's right side stands for both
     x, y, z = spot.T
     plane = spot[:, :2]
     front = _step(z - 100, 15)  # nothing of the following at the neck or the ears
@@ -67,14 +67,14 @@ def _paint(spot: np.ndarray, kind: np.ndarray, eyes: np.ndarray) -> np.ndarray:
         color = color + np.clip(amount, 0, 1)[:, None] * (np.array(paint) - color)
 
     # Brows: a tapering stroke with hairs.
-    brow = np.array([(bx, by - 1.0) for bx, by in BROW])
-    distance, along = _to_polyline(plane, brow)
-    width = 4.3 - 2.6 * np.clip(1 - along / 0.75, 0, 1) - 0.8 * np.clip((along - 0.8) / 0.2, 0, 1)
-    hairs = 0.85 + 0.15 * np.cos(2.1 * x + 1.3 * y) * np.cos(0.9 * x - 2.3 * y)
-    over(_BROWS, 0.8 * hairs * front * _step(width - distance, 1.3))
+    distance, along = _to_polyline(plane, np.array([(-54.5, 743), *BROW[1:]]) - [0, 2.0])
+    width = 3.1 - 2.2 * np.clip(1 - along / 0.7, 0, 1) - 0.9 * np.clip((along - 0.75) / 0.25, 0, 1)
+    strength = 0.72 - 0.35 * np.clip((along - 0.8) / 0.2, 0, 1)
+    hairs = 0.9 + 0.1 * np.cos(3.1 * x + 2.2 * y)
+    over(_BROWS, strength * hairs * front * _step(width - distance, 2.2))
     # Lids: a fold above the eye, lashes along the edges.
     eye = np.array(EYE)
-    distance, _ = _to_polyline(plane, eye[:4] + [0, 4.5])
+    distance, _ = _to_polyline(plane, eye[:4] + np.array([0, 4.5]))
     over((0.50, 0.33, 0.27), 0.45 * front * _step(0.5 - distance, 1.2))
     distance, _ = _to_polyline(plane, eye[:4])
     over(_LASHES, 0.9 * front * _step(0.7 - distance, 0.8))
@@ -95,7 +95,7 @@ def _paint(spot: np.ndarray, kind: np.ndarray, eyes: np.ndarray) -> np.ndarray:
     over((0.35, 0.2, 0.18), kind[:, SOCKET] * _step(y - 730, 2.0))
     over(_MOUTH, kind[:, CAVITY] * 1.6)
     balls = kind[:, RIGHT_EYEBALL:].sum(axis=1) > 0.5
-    color[balls] = _eyeball(spot[balls], eyes)
+    color[balls] = _eyeball(spot[balls], eye_center)
     return color
 
 
@@ -114,14 +114,15 @@ def _skin(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     color += front * bump(0, 632, 38, 22)[:, None] * [-0.025, -0.015, -0.005]
     color += front * bump(-24, 676, 4, 14)[:, None] * [-0.030, -0.030, -0.025]
     blotches = np.zeros(len(x))
-    for k, (fx, fy, fz) in enumerate(((0.31, 0.17, 0.23), (-0.19, 0.37, 0.11), (0.53, -0.29, 0.41), (0.71, 0.83, -0.37))):
+    waves = (0.31, 0.17, 0.23), (-0.19, 0.37, 0.11), (0.53, -0.29, 0.41), (0.71, 0.83, -0.37)
+    for k, (fx, fy, fz) in enumerate(waves):
         blotches += np.cos(fx * x + fy * y + fz * z + k) * np.cos(fy * x - fx * y + 2 * k)
-    return color * (1 + 0.012 * blotches[:, None])
+    return color * (1 + 0.008 * blotches[:, None])
 
 
-def _eyeball(spot: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-    """White, iris with a dark edge, pupil; shaded toward the upper lid. `eyes`: center of the subject's right eyeball."""
-    direction = spot - eyes
+def _eyeball(spot: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """White, iris with a dark edge, pupil; shaded toward the upper lid. `center`: of the subject's right eyeball."""
+    direction = spot - center
     direction /= np.sqrt((direction**2).sum(axis=1, keepdims=True))
     angle = np.degrees(np.arccos(np.clip(direction[:, 2], -1, 1)))
     color = np.tile(_SCLERA, (len(spot), 1))
@@ -136,7 +137,7 @@ def _eyeball(spot: np.ndarray, eyes: np.ndarray) -> np.ndarray:
     return color * (1 - lid_shadow)
 
 
-def _eye_centers(base: np.ndarray, region: Region) -> np.ndarray:
+def _eye_center(base: np.ndarray, region: Region) -> np.ndarray:
     """The middle of the subject's right eyeball: a sphere of which the front half is there."""
     ball = base[region.kind == RIGHT_EYEBALL]
     low, high = ball.min(axis=0), ball.max(axis=0)
@@ -158,7 +159,7 @@ def _to_segment(points: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _to_polyline(points: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distance to a line through the corners, and where along it (0 to 1) the nearest point is."""
     best, along = np.full(len(points), np.inf), np.zeros(len(points))
-    for k, (a, b) in enumerate(zip(corners[:-1], corners[1:], strict=True)):
+    for k, (a, b) in enumerate(itertools.pairwise(corners)):
         t = np.clip(((points - a) * (b - a)).sum(axis=1) / ((b - a) ** 2).sum(), 0, 1)
         distance = np.sqrt(((points - a - t[:, None] * (b - a)) ** 2).sum(axis=1))
         nearer = distance < best
@@ -180,7 +181,7 @@ def _inside_distance(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
 
 
 def _rasterize(uv: np.ndarray, triangles: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Triangle int64 [size, size / 2] (-1: none) and barycentric weights at the texel centers of the map's left half."""
+    """Triangle int64 [size, size / 2] (-1: none) and its weights at the texel centers of the map's left half."""
     owner = np.full((size, size // 2), -1)
     weights = np.zeros((size, size // 2, 3))
     corners = uv[triangles] * size - 0.5
@@ -213,8 +214,8 @@ def _extended(albedo: np.ndarray, mask: np.ndarray) -> np.ndarray:
         padded, weight = np.pad(albedo, ((1, 1), (1, 1), (0, 0))), np.pad(known, 1)
         shifts = [(i, j) for i in range(3) for j in range(3)]
         side = len(mask)
-        total = sum(padded[i : i + side, j : j + side] for i, j in shifts)
-        count = sum(weight[i : i + side, j : j + side] for i, j in shifts)
+        total = np.sum([padded[i : i + side, j : j + side] for i, j in shifts], axis=0)
+        count = np.sum([weight[i : i + side, j : j + side] for i, j in shifts], axis=0)
         fresh = (known == 0) & (count > 0)
         albedo[fresh] = total[fresh] / count[fresh][:, None]
         known[fresh] = 1.0

@@ -1,4 +1,4 @@
-"""Linear algebra whose results are the same bits on every machine, so that the shipped model can be rebuilt and compared.
+"""Linear algebra with the same bits on every machine, so that the shipped model can be rebuilt and compared.
 
 BLAS and LAPACK sum in an order that depends on the processor. Two ways around it are used here: products of integers,
 which are exact in any order as long as every sum stays below 2**53; and elementwise arithmetic, which IEEE 754 fixes.
@@ -23,15 +23,15 @@ def exact_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def on_grid(array: np.ndarray, bits: int) -> tuple[np.ndarray, float]:
-    """The array in whole steps of a power of two, the step such that the largest entry has `bits` bits; and the step."""
+    """The array in whole steps of a power of two such that the largest entry has `bits` bits, and the step."""
     exponent = int(np.frexp(np.abs(array).max(initial=1e-300))[1]) - bits
     return np.rint(np.ldexp(array, -exponent)), 2.0**exponent
 
 
-def orthonormal_columns(columns: np.ndarray) -> np.ndarray:
-    """Gram-Schmidt, twice over for full accuracy, by elementwise arithmetic and row sums only."""
+def orthonormal_columns(columns: np.ndarray, passes: int = 2) -> np.ndarray:
+    """Gram-Schmidt by elementwise arithmetic and row sums only; two passes for full accuracy."""
     columns = np.ascontiguousarray(columns, np.float64).copy()
-    for _ in range(2):
+    for _ in range(passes):
         for j in range(columns.shape[1]):
             columns[:, j] /= np.sqrt((columns[:, j : j + 1] ** 2).sum(axis=0))
             rest = columns[:, j + 1 :]
@@ -63,7 +63,7 @@ def _rotate(a: np.ndarray, vectors: np.ndarray, p: np.ndarray, q: np.ndarray) ->
     """Makes a[p, q] zero, in place."""
     off = a[p, q]
     gap = a[q, q] - a[p, p]
-    still = np.abs(off) <= 1e-300
+    still = np.abs(off) <= 1e-30 * (np.abs(a[p, p]) + np.abs(a[q, q]))  # would overflow, and is zero already
     theta = gap / np.where(still, 1.0, 2 * off)
     tangent = np.where(theta >= 0, 1.0, -1.0) / (np.abs(theta) + np.sqrt(theta * theta + 1))
     tangent = np.where(still, 0.0, tangent)
@@ -81,18 +81,18 @@ def _rotate(a: np.ndarray, vectors: np.ndarray, p: np.ndarray, q: np.ndarray) ->
 def principal_modes(data: np.ndarray, count: int, *, spare: int = 80, rounds: int = 3) -> tuple[np.ndarray, np.ndarray]:
     """The leading modes of whole-number data [N, D], about zero: orthonormal rows [count, D] and their RMS [count].
 
-    Subspace iteration on count + spare columns, then the eigenvectors of the data within that subspace. The sign of a mode
-    is such that its largest entry is positive. Entries lie on a grid of 2**-21, hence exact in float32, and orthonormal
-    to about 1e-6.
+    Subspace iteration on count + spare columns, then the eigenvectors of the data within that subspace. The sign of a
+    mode is such that its largest entry is positive. Entries lie on a grid of 2**-21, hence exact in float32, and
+    orthonormal to about 1e-6.
     """
     size = min(count + spare, *data.shape)
     # The first rows are as good a start as any: independent random draws.
-    basis = orthonormal_columns(data[:size].T)
+    basis = orthonormal_columns(data[:size].T, passes=1)
     for _ in range(rounds):
         coordinates, _ = on_grid(exact_product(data, on_grid(basis, 18)[0]), 18)
-        basis = orthonormal_columns(exact_product(coordinates.T, data).T)
-    basis, step = on_grid(basis, 20)
-    coordinates, grid = on_grid(exact_product(data, basis), 19)
+        basis = orthonormal_columns(exact_product(coordinates.T, data).T, passes=1)
+    basis, _ = on_grid(basis, 20)
+    coordinates, _ = on_grid(exact_product(data, basis), 19)
     covariance = exact_product(coordinates.T, coordinates)
     _, vectors = eigenvectors(covariance)
     modes = orthonormal_columns(exact_product(basis, on_grid(vectors[:, :count], 20)[0]))

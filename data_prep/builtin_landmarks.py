@@ -1,7 +1,7 @@
 """The 68 iBUG landmarks of the built-in face, picked by eye on the frontal view of MakeHuman's base face.
 
-Points are (x, y) in millimeters of the base mesh for the subject's right side and the middle; the left side follows from
-symmetry. A point lands on the foremost skin behind it and stays on that spot of the mesh, a triangle and three weights.
+Points are (x, y) in millimeters of the base mesh for the subject's right side and the middle; the left side follows
+from symmetry. A point lands on the foremost skin behind it and stays on that spot of the mesh: three weighted corners.
 """
 
 import numpy as np
@@ -9,14 +9,14 @@ import numpy as np
 from data_prep.builtin_region import SKIN, Region
 
 _WEIGHT_GRID = 2**12
-JAW = [(-70.5, 727), (-69.3, 708), (-66.8, 690), (-62.2, 672), (-54.6, 657), (-46, 643), (-35.2, 631), (-19.5, 621.2)]
-BROW = [(-54, 741), (-47, 747.5), (-37.5, 749.5), (-27, 748), (-16, 744)]
+JAW = [(-70.5, 727), (-69.3, 708), (-66.8, 690), (-62.2, 672), (-54.6, 657), (-46.3, 645), (-34.8, 633), (-19.5, 621.2)]
+BROW = [(-58, 739), (-50, 746.5), (-38.5, 749.5), (-26, 748.3), (-13.5, 744.3)]
 EYE = [(-44.6, 728.6), (-38, 733.0), (-27.5, 732.8), (-16.8, 727.2), (-27, 724.1), (-38, 724.3)]
 UPPER_LIP = [(-25.8, 661), (-17, 667), (-7, 670)]
 LOWER_LIP = [(-16, 653.8), (-7.5, 650.5)]
 _NOSE_RIDGE = [(0, 731), (0, 719), (0, 706), (0, 693)]
-_NOSTRILS = [(-14.5, 685.8), (-7.5, 684)]
-_SUBNASALE = (0, 681.5)
+_NOSTRILS = [(-14.2, 684.2), (-7.2, 681.8)]
+_SUBNASALE = (0, 680.2)
 _CUPIDS_BOW = (0, 667.7)
 _LOWER_LIP_MIDDLE = (0, 649.3)
 _INNER_CORNER = (-23.3, 660.5)

@@ -1,8 +1,8 @@
 """The UV layout of the face region: a harmonic map onto a rounded square, exactly symmetric about u = 0.5.
 
-Every inner vertex lies at a weighted mean of its neighbors, which keeps triangles from folding over each other, whatever
-the (positive) weights (Tutte). The weights are adapted until each part of the face has about the share of the map that it
-deserves. The eyeballs lie in the lower corners, which the rounded square leaves free.
+Every inner vertex lies at a weighted mean of its neighbors, which keeps triangles from folding over each other,
+whatever the (positive) weights (Tutte). The weights are adapted until each part of the face has about the share of the
+map that it deserves. The eyeballs lie in the lower corners, which the rounded square leaves free.
 """
 
 import numpy as np
@@ -56,7 +56,7 @@ def uv_layout(mean: np.ndarray, region: Region) -> np.ndarray:
 
 
 def _deserved_area(mean: np.ndarray, triangles: np.ndarray, region: Region) -> np.ndarray:
-    """What share of the map each triangle should get: its area on the face, times how much detail is to be seen there."""
+    """The share of the map each triangle should get: its area on the face times the detail to be seen there."""
     corners = mean[triangles]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area = np.maximum(np.sqrt((cross**2).sum(axis=1)), 0.05)
@@ -86,7 +86,7 @@ def _vertex_means(values: np.ndarray, triangles: np.ndarray, count: int) -> np.n
 
 
 def _relax(position: np.ndarray, inner: np.ndarray, edges: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Moves the inner vertices to the weighted means of their neighbors: conjugate gradients with Jacobi's preconditioner."""
+    """Moves the inner vertices to the weighted means of their neighbors, by preconditioned conjugate gradients."""
     count = len(position)
     ends = np.concatenate([edges, edges[:, ::-1]])
     doubled = np.concatenate([weights, weights])
@@ -115,7 +115,7 @@ def _relax(position: np.ndarray, inner: np.ndarray, edges: np.ndarray, weights: 
 
 
 def _eye_disc(mean: np.ndarray) -> np.ndarray:
-    """Texture coordinates of the subject's right eyeball: a disc in the lower left corner, its middle (the iris) widened."""
+    """Texture coordinates of the subject's right eyeball: a disc in the lower left corner, the iris widened."""
     low, high = mean.min(axis=0), mean.max(axis=0)
     radius = (high - low)[:2].max() / 2
     direction = mean - [*(low + high)[:2] / 2, high[2] - radius]

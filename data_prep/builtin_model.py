@@ -24,7 +24,7 @@ from data_prep.builtin_statistics import face_statistics
 
 NAME = "sirjax-builtin"
 LICENCE = "CC0-1.0"
-_ORIGIN = np.array([0.0, 0.0, -50.0])  # mm from the middle of the face's surface: inside the head, so that it turns there
+_ORIGIN = np.array([0.0, 0.0, -50.0])  # mm from the middle of the face's surface: heads turn about their inside
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -55,7 +55,7 @@ def build(wheel: Path) -> dict[str, np.ndarray]:
         "mean_albedo_uv": albedo,
         "uv_mask": mask,
         "sym_idx": region.mirror.astype(np.int32),
-        "unit_mm": np.float64(1.0),
+        "unit_mm": np.array(1.0),
         "name": np.array(NAME),
         "licence": np.array(LICENCE),
         "provenance": np.array(provenance),

@@ -1,4 +1,4 @@
-"""The part of the MakeHuman body that becomes the face model: front of the head with ears, and the front of the eyeballs.
+"""The part of the MakeHuman body that becomes the face model: front of the head with ears, front of the eyeballs.
 
 Coordinates are hundredths of a millimeter in MakeHuman's frame, as `builtin_sources` reads them.
 """
@@ -21,7 +21,7 @@ class Region:
     """The mesh of the face model. V vertices, T triangles."""
 
     source: np.ndarray  # int64 [V] vertex of the MakeHuman body
-    kind: np.ndarray  # int64 [V] SKIN, CAVITY (inside of the mouth), SOCKET (behind the lids), RIGHT_EYEBALL or LEFT_EYEBALL
+    kind: np.ndarray  # int64 [V] SKIN, CAVITY of the mouth, SOCKET behind the lids, RIGHT_EYEBALL or LEFT_EYEBALL
     triangles: np.ndarray  # int64 [T, 3] counterclockwise seen from outside, mirror images of each other
     mirror: np.ndarray  # int64 [V]
 
@@ -31,7 +31,8 @@ def face_region(sources: Sources) -> Region:
     position = sources.vertices.astype(np.float64)
     kind = np.full(len(position), SKIN)
     body = sources.quads["body"]
-    skin = body[_on_head(position)[body].all(axis=1)]
+    on_head = _on_head(position)
+    skin = body[on_head[body].all(axis=1)]
     skin = skin[_reached(skin, _foremost(skin, position))[skin].all(axis=1)]
     balls = []
     for eye, label in zip(EYES, (RIGHT_EYEBALL, LEFT_EYEBALL), strict=True):
@@ -47,7 +48,9 @@ def face_region(sources: Sources) -> Region:
     kind[depth > 0] = CAVITY
     opening = next(loop for loop in boundary_loops(_split(skin, position)) if (kind[loop] == CAVITY).all())
 
-    skin_triangles = np.concatenate([_split(skin, position), _curtain(opening, position)])
+    edge = _corner_triangles(body, on_head)
+    edge = edge[np.isin(edge, skin).all(axis=1)]
+    skin_triangles = np.concatenate([_split(skin, position), edge, _curtain(opening, position)])
     triangles = np.concatenate([_without_spikes(skin_triangles), *(_split(ball, position) for ball in balls)])
     source = np.unique(triangles)
     index = np.full(len(position), -1)
@@ -56,7 +59,7 @@ def face_region(sources: Sources) -> Region:
 
 
 def _on_head(position: np.ndarray) -> np.ndarray:
-    """Above a plane through the throat, and in front of the back of the ears, the hair line above and the nape below."""
+    """Above the throat, and in front of the back of the ears, the hair line above and the nape below."""
     _, y, z = (position / 100).T  # mm
     above, below = np.maximum(y - 752, 0), np.maximum(690 - y, 0)
     return (y > 606 - 0.2 * (z - 60)) & (z > 12 + 1.3 * above + 0.45 * below)
@@ -85,7 +88,7 @@ def _sphere(points: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _pocket_depth(quads: np.ndarray, position: np.ndarray, about: np.ndarray) -> np.ndarray:
-    """How many steps each vertex lies inside the pocket of skin (mouth, eye socket) that is about there; 0: not at all."""
+    """How many steps each vertex lies inside the pocket of skin (mouth, socket) about there; 0: not at all."""
     used = np.zeros(len(position), bool)
     used[quads] = True
     hidden = hidden_from_front(position, _split(quads, position), used & about)
@@ -132,6 +135,13 @@ def boundary_loops(triangles: np.ndarray) -> list[list[int]]:
             vertex = following.pop(vertex)
         loops.append(loop)
     return loops
+
+
+def _corner_triangles(quads: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """The triangles that quads with three kept vertices leave: they take the steps out of the edge."""
+    cut = quads[keep[quads].sum(axis=1) == 3]
+    out = (~keep[cut]).argmax(axis=1)
+    return np.stack([cut[np.arange(len(cut)), (out + k) % 4] for k in (1, 2, 3)], axis=1)
 
 
 def _without_spikes(triangles: np.ndarray) -> np.ndarray:

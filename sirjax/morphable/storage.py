@@ -30,22 +30,10 @@ _UNCONVERTED = {
     ".pkl": "a pickle, as FLAME comes (and pickles are never opened here)",
     ".bin": "a binary file, as the Surrey model comes",
 }
-# FaceModel field -> key, the arrays that make one model different from another.
-_FINGERPRINTED = {
-    "mean": "mean",
-    "shape_basis": "id_basis",
-    "expression_basis": "exp_basis",
-    "shape_std": "id_std",
-    "expression_std": "exp_std",
-    "triangles": "tri",
-    "uv": "uv",
-    "uv_triangles": "tri_uv",
-    "landmark_vertices": "landmark_vertices",
-    "landmark_weights": "landmark_bary",
-    "mean_albedo": "mean_albedo_uv",
-    "uv_mask": "uv_mask",
-    "mirror_vertices": "sym_idx",
-}
+_FINGERPRINTED = (
+    "mean", "shape_basis", "expression_basis", "shape_std", "expression_std", "triangles", "uv", "uv_triangles",
+    "landmark_vertices", "landmark_weights", "mean_albedo", "uv_mask", "mirror_vertices",
+)  # fmt: skip
 
 
 def load_face_model(path: str | os.PathLike) -> FaceModel:
@@ -160,7 +148,7 @@ def _to_arrays(model: FaceModel) -> dict[str, np.ndarray]:
         "mean_albedo_uv": np.asarray(model.mean_albedo),
         "uv_mask": np.asarray(model.uv_mask),
         "sym_idx": np.asarray(model.mirror_vertices),
-        "unit_mm": np.float64(1.0),  # the arrays above are in millimeters, whatever file they once came from
+        "unit_mm": np.array(1.0),  # the arrays above are in millimeters, whatever file they once came from
         "name": np.array(model.name),
         "licence": np.array(model.licence),
         "provenance": np.array(model.provenance),
