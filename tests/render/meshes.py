@@ -6,7 +6,9 @@ import numpy as np
 def random_triangles(rng, num_triangles=24, num_images=1, perspective=False):
     """Triangles of all sizes, positions [N, 3T, 4] and triangles [T, 3]; some hang over the border of the image."""
     centers = rng.uniform(-1.1, 1.1, size=(num_images, num_triangles, 1, 2))
-    xy = centers + rng.normal(size=(num_images, num_triangles, 3, 2)) * rng.uniform(0.02, 0.8, size=(num_triangles, 1, 1))
+    xy = centers + rng.normal(size=(num_images, num_triangles, 3, 2)) * rng.uniform(
+        0.02, 0.8, size=(num_triangles, 1, 1)
+    )
     z = rng.uniform(-0.9, 0.9, size=(num_images, num_triangles, 3, 1))
     w = rng.uniform(0.5, 2.0, size=z.shape) if perspective else np.ones_like(z)
     positions = np.concatenate([xy * w, z * w, w], axis=-1).reshape(num_images, -1, 4)
