@@ -17,17 +17,15 @@ import cv2
 from configs import demo as settings
 from sirjax.cli.evaluate import evaluate_records
 from sirjax.cli.main import main as sirjax
-from sirjax.data.records import open_records
-from sirjax.data.synthetic import write_synthetic_set
 from sirjax.evaluation.summary import EvaluationResult
-from sirjax.morphable.builtin import builtin_face_model
 from sirjax.training.loop import train
 from sirjax.training.setup import load_run
 
-SETS = {  # kind -> (people, photos of each)
-    "landmark": (4000, 1),
-    "identity": (300, 14),
-    "benchmark": (80, 8),
+SIZES = {  # of the sets, as options of `sirjax prepare synthetic`
+    "--landmark-images": 4000,
+    "--identities": 300,
+    "--images-per-identity": 14,
+    "--benchmark-identities": 60,
 }
 
 
@@ -91,20 +89,13 @@ class Clock:
 
 
 def render_sets(root: Path, shrink: float) -> dict[str, Path]:
-    """Renders the sets that are not there yet."""
-    paths = {kind: root / kind for kind in SETS}
-    for kind, (people, photos) in SETS.items():
-        if (paths[kind] / "manifest.json").exists():
-            open_records(paths[kind])
-            continue
-        write_synthetic_set(
-            paths[kind],
-            builtin_face_model(),
-            num_identities=max(10, round(people / shrink)),
-            images_per_identity=photos,
-            kind=kind,
-        )
-    return paths
+    """Renders the sets that are not there yet, as a user would."""
+    command = ["prepare", "synthetic", "--out", str(root)]
+    for option, value in SIZES.items():
+        command += [option, str(max(16, round(value / shrink)) if option != "--images-per-identity" else value)]
+    if sirjax(command):
+        raise SystemExit(1)
+    return {kind: root / kind for kind in ("landmark", "identity", "benchmark")}
 
 
 def stage_config(stage: str, records: dict[str, Path], shrink: float) -> Any:

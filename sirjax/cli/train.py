@@ -56,11 +56,14 @@ def load_config(name: str, overrides: list[str]) -> ConfigDict:
     config = module.get_config(argument) if argument else module.get_config()
     values = flags.FlagValues()
     arguments = ["sirjax", *overrides]
-    config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=arguments)
     try:
+        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=arguments)
         values(arguments)
-    except (flags.Error, AttributeError, TypeError, KeyError) as error:
-        raise ValueError(str(error).strip("\"'")) from error
+    except (AttributeError, KeyError) as error:
+        text = str(error.args[0]).replace("\\n", ". ").replace("\\", "").strip("'")  # the original is a repr of a repr
+        raise ValueError(f"unknown setting '{text}; see configs/default.py") from error
+    except (flags.Error, TypeError) as error:
+        raise ValueError(str(error)) from error
     return values.config
 
 

@@ -33,6 +33,8 @@ from sirjax.training.state import TrainState, initial_state
 from sirjax.training.step import make_train_step
 from sirjax.types import Batch
 
+COLLAPSE_AFTER = 200  # steps; every run starts at the mean face
+
 logger = logging.getLogger("sirjax")
 
 
@@ -162,6 +164,7 @@ class _Watch:
         self._num_shape = num_shape
         self._pending = None
         self._skipped = 0
+        self._may_warn = True  # once is enough: the warning is about the run, not the step
         self._since = (time.perf_counter(), None)
 
     def saw(self, step: int, metrics: dict, batch: Batch) -> None:
@@ -187,7 +190,8 @@ class _Watch:
         values["learning_rate"] = float(self._schedule(step))
         values["skipped"] = self._skipped
         self._log.write(step, values)
-        warn_of_collapse(values["shape_norm"], self._num_shape, step)
+        if self._may_warn and step >= COLLAPSE_AFTER:
+            self._may_warn = not warn_of_collapse(values["shape_norm"], self._num_shape, step)
         shown = {
             "total": "loss",
             "landmark_error_px": "landmarks px",

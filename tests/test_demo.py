@@ -1,0 +1,28 @@
+"""`make demo` in miniature: it runs to its closing table, and again without doing anything twice."""
+
+import json
+
+import pytest
+
+from experiments import demo
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_figures_and_pictures(tmp_path, capsys):
+    arguments = ["--out", str(tmp_path), "--shrink", "250"]
+    assert demo.main(arguments) == 0
+    shown = capsys.readouterr().out
+    for figure in ("verification accuracy, Euclidean", "neutral shape RMSE", "landmark NME", "people never trained on"):
+        assert figure in shown
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["sir"]["mean_face_rmse_mm"] > 1.0
+    pictures = list((tmp_path / "reconstruction").rglob("*.png"))
+    assert pictures
+    assert all(path.stat().st_size > 1000 for path in pictures)
+    assert all(str(path) in shown for path in pictures)
+
+
+def test_steps_and_sets_shrink_together(tmp_path):
+    config = demo.stage_config("sir", {kind: tmp_path for kind in ("landmark", "identity", "benchmark")}, 100.0)
+    whole = demo.stage_config("sir", {kind: tmp_path for kind in ("landmark", "identity", "benchmark")}, 1.0)
+    assert config.schedule.steps == max(4, round(whole.schedule.steps / 100))
