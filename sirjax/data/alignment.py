@@ -12,8 +12,8 @@ from jaxtyping import Float, UInt8
 from sirjax.types import IMAGE_SIZE, TEMPLATE_POINTS
 
 TEMPLATE = np.asarray(TEMPLATE_POINTS, np.float64)  # [5, 2] eye centers, nose tip, mouth corners of the aligned crop
-# Where boxes land in aligned crops (left, top, right, bottom), medians: the box of the 68 landmarks over 1,207 photos of
-# HELEN and AFW, that of MTCNN over 60 of them.
+# Where boxes land in aligned crops (left, top, right, bottom), medians: the box of the 68 landmarks over 1,207 photos
+# of HELEN and AFW, that of MTCNN over 60 of them.
 LANDMARK_BOX = (6.7, 38.7, 88.6, 118.1)
 DETECTOR_BOX = (7.9, 12.2, 84.3, 115.0)
 MAX_TEMPLATE_RESIDUAL = 12.0  # px; the worst of the same 1,207 photos, hand-marked at all poses, has 10.3

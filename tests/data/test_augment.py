@@ -9,7 +9,7 @@ from tests.data.samples import picture
 from tests.face_models import landmark_layout
 
 ALL = Augmentation(
-    mirror=0.5, shift=2, rotation=5, scale=0.05, brightness=0.2, contrast=0.3, saturation=0.4, hue=0.1, blur=1.5,
+    mirror=0.5, shift=2.0, rotation=5.0, scale=0.05, brightness=0.2, contrast=0.3, saturation=0.4, hue=0.1, blur=1.5,
     occlusion=0.5,
 )  # fmt: skip
 
@@ -57,7 +57,7 @@ def test_a_move_takes_pixels_and_landmarks_along():
 
 @given(seed=st.integers(0, 10**6))
 def test_jitter_turns_about_the_center(seed):
-    settings = Augmentation(rotation=10, scale=0.1)
+    settings = Augmentation(rotation=10.0, scale=0.1)
     matrix = augment.jitter_matrix((112, 96), settings, np.random.default_rng(seed))
     center = np.array([[47.5, 55.5]])
     np.testing.assert_allclose(alignment.transform_points(matrix, center), center, atol=1e-9)
@@ -106,7 +106,7 @@ def test_gray_pictures_have_no_saturation_to_change(rng):
     ("values", "message"),
     [
         ({"mirror": 1.5}, r"augmentation mirror must be in \[0, 1\], got 1.5"),
-        ({"blur": -1}, r"augmentation blur must be in \[0, 30\], got -1"),
+        ({"blur": -1.0}, r"augmentation blur must be in \[0, 30\], got -1"),
     ],
 )
 def test_settings_outside_their_range_are_refused(values, message):

@@ -48,7 +48,7 @@ def test_a_resumed_stream_goes_on_where_it_stopped(sources):
 
 
 def test_threads_prefetching_and_the_cache_change_nothing(sources):
-    settings = Augmentation(mirror=0.5, rotation=3, blur=1, occlusion=0.3, brightness=0.1)
+    settings = Augmentation(mirror=0.5, rotation=3.0, blur=1.0, occlusion=0.3, brightness=0.1)
     plain = take(8, sources, augmentation=settings, workers=1, prefetch=1, cache_bytes=0)
     busy = take(8, sources, augmentation=settings, workers=4, prefetch=5)
     for left, right in zip(plain, busy, strict=True):
@@ -57,7 +57,7 @@ def test_threads_prefetching_and_the_cache_change_nothing(sources):
 
 def test_an_augmented_sample_looks_different_the_next_time(sources):
     only = Sources(landmark=sources.landmark)
-    first, second = take(2, only, batch_size=15, augmentation=Augmentation(shift=3))
+    first, second = take(2, only, batch_size=15, augmentation=Augmentation(shift=3.0))
     order = [np.argsort(batch.image.mean(axis=(1, 2, 3))) for batch in (first, second)]
     assert np.abs(first.landmarks[order[0]] - second.landmarks[order[1]]).max() > 0.1
 
