@@ -68,6 +68,12 @@ def evaluate_records(
             f"{records} was rendered from a face model of {len(truths[0].shape)} shape modes, the run's has "
             f"{model.num_shape}; use records of the same face model"
         )
+    rendered_from = source.manifest["parameters"].get("face_model_fingerprint")
+    if rendered_from != trained.metadata["face_model"]:
+        raise ValueError(
+            f"{records} was rendered from face model {str(rendered_from)[:12]}, the run was trained with "
+            f"{trained.metadata['face_model'][:12]}: their codes mean other shapes; render the records again"
+        )
     images = np.stack([decode_image(sample.image) for sample in samples])
     shape, landmarks, baseline = read_images(trained, images, batch_size)
     yaw = np.asarray(euler_from_rotation(jnp.asarray([truth.rotation for truth in truths]))[1])

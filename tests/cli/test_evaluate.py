@@ -5,7 +5,7 @@ import pytest
 
 from sirjax.cli import evaluate
 from sirjax.data.synthetic import write_synthetic_set
-from sirjax.morphable.storage import save_face_model
+from sirjax.morphable.storage import fingerprint, save_face_model
 from sirjax.networks.model import make_networks
 from sirjax.training.setup import TrainedRun
 from tests.face_models import dome_face_model
@@ -22,7 +22,7 @@ def trained():
     model = dome_face_model()
     networks = make_networks("tiny", num_shape=model.num_shape, num_expression=model.num_expression, uv_size=16)
     params = jax.jit(networks.init)(jax.random.key(0, impl="rbg"), jnp.zeros((1, 112, 96, 3)))["params"]
-    return TrainedRun(networks, params, model, CameraGains(), {})
+    return TrainedRun(networks, params, model, CameraGains(), {"face_model": fingerprint(model)})
 
 
 @pytest.fixture(scope="module")
@@ -60,4 +60,13 @@ def test_records_of_another_face_model_are_refused(trained, tmp_path):
     with pytest.raises(
         ValueError, match="face model of 4 shape modes, the run's has 6; use records of the same face model"
     ):
+        evaluate.evaluate_records(trained, tmp_path / "records")
+
+
+def test_records_of_another_version_of_the_face_model_are_refused(trained, tmp_path):
+    other = dome_face_model(seed=5)
+    write_synthetic_set(
+        tmp_path / "records", other, num_identities=2, images_per_identity=1, kind="benchmark", progress=False
+    )
+    with pytest.raises(ValueError, match="was rendered from face model .*: their codes mean other shapes; render the"):
         evaluate.evaluate_records(trained, tmp_path / "records")
