@@ -124,7 +124,7 @@ def _placed(
 def _clay(normals: Float[np.ndarray, "H W 3"]) -> Float[np.ndarray, "H W 3"]:
     """Matte clay under a main light from the upper left and a weak one from the right, a little darker at the rim."""
     key, fill = np.array([-0.45, 0.55, 0.70]), np.array([0.80, 0.10, 0.45])
-    lit = 0.22 + 0.68 * np.maximum(normals @ key, 0.0) + 0.18 * np.maximum(normals @ fill, 0.0)
+    lit = 0.30 + 0.72 * np.maximum(normals @ key, 0.0) + 0.20 * np.maximum(normals @ fill, 0.0)
     rim = 0.75 + 0.25 * np.maximum(normals[..., 2], 0.0)
     return (lit * rim)[..., None] * np.array(CLAY)
 
