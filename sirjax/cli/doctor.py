@@ -5,15 +5,11 @@ import platform
 from importlib import metadata
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
 from sirjax.render.backends import available_backends
-from sirjax.render.renderer import render
+from sirjax.render.self_test import self_test
 
 PACKAGES = ("sirjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-STEP = 1e-2  # of the central difference, in pixels
-TOLERANCE = 2e-2  # relative; float32 differences are no better
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,52 +40,6 @@ def run(args: argparse.Namespace) -> int:
     if not working:
         print("No backend works: training and rendering are not possible.")
     return 0 if working else 1
-
-
-def self_test(backend: str) -> str:
-    """Renders one lit, textured triangle and compares its gradients with central differences.
-
-    Returns "" if all is well, else what is wrong.
-    """
-    inputs = _one_triangle()
-    weight = jnp.linspace(-1.0, 1.0, 8 * 8 * 3).reshape(1, 8, 8, 3)
-
-    def loss(projected, albedo, light):
-        triangles = np.array([[0, 1, 2]], np.int32)
-        mesh = {
-            "triangles": triangles,
-            "uv": jnp.array([[0.1, 0.1], [0.9, 0.2], [0.2, 0.8]]),
-            "uv_triangles": triangles,
-        }
-        normals = jnp.array([[[0.1, 0.2, 1.0], [-0.3, 0.1, 1.0], [0.2, -0.2, 1.0]]])
-        rendering = render(projected, normals, albedo, light, **mesh, image_size=(8, 8), backend=backend)
-        return jnp.sum(rendering.image * weight), jnp.sum(rendering.mask)
-
-    try:
-        (_, pixels), gradients = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True))(*inputs)
-        if not 0 < int(pixels) < 64:
-            return f"drew {int(pixels)} of 64 pixels for a triangle that covers a part of the image"
-        value = jax.jit(lambda *inputs: loss(*inputs)[0])
-        for number, (name, place) in enumerate((("vertex", (0, 1, 0)), ("texel", (0, 1, 1, 0)), ("light", (0, 2, 1)))):
-            moved = [
-                value(*(x.at[place].add(step) if k == number else x for k, x in enumerate(inputs)))
-                for step in (STEP, -STEP)
-            ]
-            difference = float(moved[0] - moved[1]) / (2 * STEP)
-            gradient = float(gradients[number][place])
-            if not abs(gradient - difference) <= TOLERANCE * max(abs(difference), 0.1):
-                return f"wrong gradient of a {name}: {gradient:.4g}, by finite differences {difference:.4g}"
-    except Exception as error:  # whatever a backend throws is what the user has to read
-        return f"fails: {type(error).__name__}: {error}"
-    return ""
-
-
-def _one_triangle() -> tuple:
-    """Vertices in an 8 x 8 image, edges 0.12 pixels or more from every pixel center; 4 x 4 texels; light."""
-    projected = jnp.array([[[0.1, 3.3, 1.0], [3.0, 6.5, 2.0], [6.0, 0.3, 1.5]]])
-    albedo = jnp.linspace(0.2, 0.9, 4 * 4 * 3).reshape(1, 4, 4, 3)
-    light = jnp.linspace(-0.2, 0.3, 27).reshape(1, 9, 3).at[:, 0].set(1.0)
-    return projected, albedo, light
 
 
 def _version(package: str) -> str:
