@@ -67,7 +67,7 @@ def _on_head(position: np.ndarray) -> np.ndarray:
 
 def _foremost(quads: np.ndarray, position: np.ndarray) -> int:
     used = np.unique(quads)
-    return used[position[used, 2].argmax()]
+    return int(used[position[used, 2].argmax()])
 
 
 def _reached(quads: np.ndarray, start: int, allowed: np.ndarray | None = None) -> np.ndarray:

@@ -87,7 +87,7 @@ def _check_types(arrays: Mapping[str, np.ndarray], keys: Mapping[str, object]) -
 _KINDS = {"U": "text", "iu": "integers", "b": "booleans", "fiu": "numbers"}
 
 
-def _check_range(key: str, array: np.ndarray, low: float, high: float) -> None:
+def _check_range(key: str, array: np.ndarray, low: int, high: int) -> None:
     if array.size and not (low <= array.min() and array.max() <= high):
         raise ValueError(f"{key} reaches from {array.min()} to {array.max()}, expected {low} to {high}")
 
