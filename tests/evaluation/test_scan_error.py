@@ -1,0 +1,237 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sirjax.evaluation.scan_error import Distances, crop_scan, fit_alignment, proper_triangles, scan_error
+from sirjax.geometry.similarity import fit_similarity
+from tests.reconstructions import rotation
+
+SIZE = 160.0  # mm, of the synthetic face
+SHIFT = np.array([20.0, -10.0, 5.0])
+LANDMARKS = [(x, y) for y in (0, 6, 12, 18, 24) for x in (0, 8, 16, 24)]
+
+
+def grid_triangles(rows, columns):
+    index = np.arange(rows * columns).reshape(rows, columns)
+    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
+    return np.concatenate([np.stack(corners, axis=-1).reshape(-1, 3) for corners in ((a, c, b), (b, c, d))])
+
+
+def face(grid=25):
+    """A mask with nose, lips and eye sockets: vertices in mm, triangles, nose tip."""
+    x, y = np.meshgrid(np.linspace(-SIZE / 2, SIZE / 2, grid), np.linspace(SIZE / 2, -SIZE / 2, grid))
+    z = 55 * (1 - (x / 95) ** 2 - (y / 120) ** 2)
+    z += 18 * np.exp(-((x / 13) ** 2) - ((y + 5) / 22) ** 2)
+    z += 4 * np.exp(-((x / 25) ** 2) - ((y + 45) / 9) ** 2)
+    z -= 5 * np.exp(-(((np.abs(x) - 32) / 12) ** 2) - ((y - 25) / 9) ** 2)
+    vertices = np.stack([x, y, z], axis=-1).reshape(-1, 3)
+    return vertices, grid_triangles(grid, grid), vertices[z.argmax()]
+
+
+def measure(predicted, triangles=None, predicted_tip=None, scan=None, **options):
+    vertices, scan_triangles, tip = face()
+    predicted_tip = (
+        predicted[np.argmin(np.linalg.norm(vertices - tip, axis=1))] if predicted_tip is None else predicted_tip
+    )
+    return scan_error(
+        vertices if scan is None else scan,
+        scan_triangles,
+        predicted,
+        scan_triangles if triangles is None else triangles,
+        scan_nose_tip=tip,
+        predicted_nose_tip=predicted_tip,
+        **options,
+    )
+
+
+def test_identical_meshes_have_no_error():
+    error = measure(face()[0])
+    assert error.converged
+    for distances in (error.plane, error.surface, error.vertex):
+        assert max(distances.rmse, distances.mean, distances.median, distances.percentile_95) < 1e-9
+    assert error.alignment.scale == pytest.approx(1)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    scale=st.floats(0.8, 1.25),
+    axis=st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda axis: np.linalg.norm(axis) > 0.1),
+    degrees=st.floats(-15, 15),
+)
+def test_a_similarity_is_undone_from_the_nose_tips_alone(scale, axis, degrees):
+    unit = np.array(axis) / np.linalg.norm(axis)
+    cross = np.cross(np.eye(3), unit)
+    turn = np.eye(3) + np.sin(np.radians(degrees)) * cross + (1 - np.cos(np.radians(degrees))) * cross @ cross
+    error = measure(scale * face()[0] @ turn.T + SHIFT)
+    assert error.surface.rmse < 1e-5 * SIZE
+    assert error.alignment.scale == pytest.approx(1 / scale, rel=1e-5)
+    np.testing.assert_allclose(error.alignment.rotation, turn.T, atol=1e-5)
+
+
+@pytest.mark.parametrize("angles", [(15, 0, 0), (0, -15, 0), (0, 0, 15), (8, 8, 8)])
+@pytest.mark.parametrize("scale", [0.8, 1.25])
+def test_a_similarity_is_undone_between_different_meshes_of_one_surface(angles, scale):
+    vertices, triangles, tip = face(41)
+    move = lambda points: scale * points @ rotation(*angles).T + SHIFT  # noqa: E731
+    error = measure(move(vertices), triangles, move(tip))
+    assert error.converged
+    assert error.surface.rmse < 1e-3 * SIZE
+    assert error.alignment.scale * scale == pytest.approx(1, abs=5e-3)
+
+
+def test_landmarks_start_the_alignment_in_any_unit_and_pose():
+    vertices, _, _ = face()
+    moved = 0.001 * vertices @ rotation(10, 120, -70).T + [1, 2, 3]  # meters, and turned away
+    rows = [y * 25 + x for x, y in LANDMARKS]
+    error = measure(moved, scan_landmarks=vertices[rows], predicted_landmarks=moved[rows])
+    assert error.plane.rmse < 1e-6
+    assert error.alignment.scale == pytest.approx(1000)
+    assert "ICP from landmarks" in error.protocol
+
+
+def test_plane_surface_and_vertex_errors_come_in_that_order(rng):
+    vertices, triangles, tip = face(33)
+    for _ in range(5):
+        error = measure(vertices + rng.normal(size=vertices.shape), triangles, tip)
+        kinds = (error.plane, error.surface, error.vertex)
+        assert all(a.rmse < b.rmse for a, b in pairwise(kinds))
+        assert (error.plane_distance <= error.surface_distance + 1e-9).all()
+        assert all(d.mean <= d.rmse and d.median <= d.percentile_95 for d in kinds)
+
+
+def test_noise_across_the_surface_gives_the_noise_level(rng):
+    # The scan gets 0.5 mm of noise along z; only the part along the normal shows in the distance to a smooth surface.
+    vertices, triangles, tip = face(61)
+    scan = face()[0]
+    noise = 0.5 * rng.normal(size=len(scan))
+    error = measure(vertices, triangles, tip, scan=scan + noise[:, None] * [0, 0, 1])
+    x, y = scan[error.crop, 0], scan[error.crop, 1]
+    height = vertices[:, 2].reshape(61, 61)
+    slope_y, slope_x = np.gradient(height, -SIZE / 60, SIZE / 60)
+    column, row = (np.rint((v / SIZE + 0.5) * 60).astype(int) for v in (x, -y))
+    along_normal = noise[error.crop] / np.sqrt(1 + slope_x[row, column] ** 2 + slope_y[row, column] ** 2)
+    assert error.plane.rmse == pytest.approx(np.sqrt(np.mean(along_normal**2)), rel=0.1)
+
+
+def test_an_extra_neck_changes_nothing(rng):
+    vertices, triangles, tip = face(33)
+    vertices = vertices + 0.5 * rng.normal(size=vertices.shape)
+    ring = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    neck = np.array([[50 * np.cos(a), y, -60 + 50 * np.sin(a)] for y in (-130, -170, -210) for a in ring])
+    with_neck = np.concatenate([vertices, neck])
+    more = np.concatenate([triangles, grid_triangles(3, 20) + len(vertices)])
+    plain, extended = measure(vertices, triangles, tip), measure(with_neck, more, tip)
+    for kind in ("plane", "surface", "vertex"):
+        assert getattr(extended, kind).rmse == pytest.approx(getattr(plain, kind).rmse, rel=1e-9)
+
+
+def test_a_fixed_scale_is_kept_and_costs_what_the_size_is_off():
+    vertices, _, _ = face()
+    free, fixed = measure(1.1 * vertices), measure(1.1 * vertices, scale=1.0)
+    assert fixed.alignment.scale == 1.0
+    assert free.surface.rmse < 1e-6
+    assert fixed.surface.rmse > 0.5
+    assert "scale per mesh" in free.protocol
+    assert "scale fixed at 1 mm" in fixed.protocol
+
+
+def test_trimming_ignores_outliers_in_the_fit_but_measures_them(rng):
+    vertices, _, _ = face()
+    dented = vertices.copy()
+    dented[300:330, 2] -= 15.0
+    plain, trimmed = measure(dented), measure(dented, trim=0.15)
+    assert trimmed.alignment.scale == pytest.approx(1, abs=1e-6)
+    assert abs(plain.alignment.scale - 1) > 1e-4
+    assert trimmed.surface_distance.max() > 5.0
+    assert trimmed.surface.median < 1e-6
+    assert "trim 0.15" in trimmed.protocol
+
+
+def test_without_a_nose_tip_the_foremost_point_is_taken():
+    vertices, triangles, _ = face()
+    error = scan_error(vertices, triangles, 0.9 * vertices + SHIFT, triangles)
+    named = measure(0.9 * vertices + SHIFT)
+    np.testing.assert_array_equal(error.crop, named.crop)
+    assert error.surface.rmse < 1e-6
+
+
+def test_the_crop_drops_triangles_that_lose_a_vertex():
+    # A strip along x with vertices at 0, 1, .. 29 on two rows; 95 -> radius 20.5 keeps x <= 20.
+    x = np.arange(30.0)
+    vertices = np.concatenate([np.stack([x, 0 * x, 0 * x], 1), np.stack([x, 0 * x + 1, 0 * x], 1)])
+    triangles = grid_triangles(2, 30)
+    rows, kept = crop_scan(vertices, triangles, np.zeros(3), 20.5)
+    assert sorted(set(rows % 30)) == list(range(21))
+    assert len(kept) == 40
+    assert (vertices[kept][..., 0] <= 20).all()
+
+
+def test_vertices_and_triangles_that_make_no_surface_do_not_count():
+    vertices, triangles, tip = face()
+    stray = np.concatenate([vertices, [[0.0, 0.0, 60.0]], [[1.0, 0.0, 61.0]]])
+    needles = [[len(vertices), len(vertices), len(vertices) + 1], [0, 1, 1]]
+    more = np.concatenate([triangles, needles])
+    assert len(proper_triangles(stray, more)) == len(triangles)
+    error = scan_error(stray, more, stray, more, scan_nose_tip=tip, predicted_nose_tip=tip)
+    assert error.crop.max() < len(vertices)
+    assert error.surface.rmse < 1e-9
+
+
+def test_distances_of_worked_numbers():
+    got = Distances.of(np.array([3.0, 4.0, 0.0, 5.0]))
+    assert got == Distances(pytest.approx(np.sqrt(12.5)), 3.0, 3.5, pytest.approx(4.85))
+
+
+def test_the_fit_agrees_with_the_one_in_single_precision(rng):
+    source, target = rng.normal(size=(2, 20, 3))
+    mine, other = fit_alignment(source, target), fit_similarity(source.astype(np.float32), target.astype(np.float32))
+    np.testing.assert_allclose(mine.scale, other.scale, rtol=1e-4)
+    np.testing.assert_allclose(mine.rotation, other.rotation, atol=1e-4)
+    np.testing.assert_allclose(mine.translation, other.translation, atol=1e-4)
+    assert np.linalg.det(mine.rotation) == pytest.approx(1)
+    np.testing.assert_allclose(mine.invert(mine.apply(source)), source, atol=1e-12)
+
+
+def test_the_protocol_names_what_was_done():
+    assert measure(face()[0]).protocol == (
+        "scan-v1: crop 95 mm, ICP from nose tips, scale per mesh, trim 0, scan to prediction, "
+        "at most 100 iterations to 1e-05"
+    )
+
+
+def test_stopping_early_is_told():
+    error = measure(1.2 * face()[0] @ rotation(10, 5, 0).T, max_iterations=1)
+    assert not error.converged
+    assert error.iterations == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scale": 0.0}, r"scale must be positive \(mm per unit of the prediction\), got 0.0"),
+        ({"crop_radius": -1.0}, r"crop_radius must be positive \(mm\), got -1.0"),
+        ({"trim": 1.0}, r"trim must be in \[0, 1\), got 1.0"),
+        ({"max_iterations": 0}, "max_iterations must be at least 1, got 0"),
+        ({"scan_landmarks": np.eye(3)}, "scan_landmarks and predicted_landmarks must be given together"),
+        (
+            {"scan_landmarks": np.eye(3)[:2], "predicted_landmarks": np.eye(3)[:2]},
+            r"need at least 3 pairs of landmarks \[L, 3\], got \[2, 3\] and \[2, 3\]",
+        ),
+        (
+            {"scan_landmarks": np.ones((3, 3)), "predicted_landmarks": np.ones((3, 3))},
+            "no scale can be fitted: the points to be aligned coincide",
+        ),
+        ({"crop_radius": 1.0}, "only 0 vertices of the scan lie on triangles within 1 mm .* need at least 10"),
+        ({"predicted_tip": np.array([0.0, 0.0, 9000.0])}, "only 0 vertices of the prediction lie within 95 "),
+        ({"triangles": np.zeros((4, 3), int)}, "the prediction has no triangle with an area"),
+        ({"triangles": np.array([[0, 1, 625]])}, "the prediction's triangles name vertices 0 to 625, but there are"),
+        ({"triangles": np.zeros((4, 4), int)}, r"the prediction needs vertices \[V, 3\] and triangles \[T, 3\], got"),
+        ({"scan": np.full((625, 3), np.nan)}, "the scan has vertices that are not finite"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_measured_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        measure(face()[0], **options)
