@@ -48,6 +48,8 @@ setup(
         "optax>=0.2.8,<0.3",
         "orbax-checkpoint>=0.12.0,<0.13",
         "numpy>=2.0",
+        "scipy>=1.14",  # k-d tree of the scan evaluator
+        "flatbuffers",  # jax.export's serialization, missing from jax's metadata
         "tensorflow-datasets>=4.9.9,<5",
         "importlib_resources",  # imported by tensorflow-datasets, missing from its metadata
         "array_record>=0.8.1; sys_platform != 'win32'",
@@ -69,7 +71,6 @@ setup(
             "ruff>=0.8",
             "pyright>=1.1.390",
             "pre-commit>=4",
-            "scipy>=1.14",
             "scikit-image>=0.24",
             "trimesh>=4",
             "pygltflib>=1.16",

@@ -63,7 +63,10 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
     timeline = Timeline.of(config.schedule, num_samples=num_samples, batch_size=config.data.batch_size)
     schedule = make_schedule_for(config.optimizer, timeline)
     optimizer = make_optimizer(
-        schedule, weight_decay=config.optimizer.weight_decay, clip_norm=config.optimizer.clip_norm
+        schedule,
+        weight_decay=config.optimizer.weight_decay,
+        clip_norm=config.optimizer.clip_norm,
+        head_rate=config.optimizer.head_rate,
     )
     resume.claim(workdir, config)
 

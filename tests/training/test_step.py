@@ -8,13 +8,21 @@ import numpy as np
 import pytest
 
 from sirjax import decode as decoding
+from sirjax.losses.photometric import pixel_loss
 from sirjax.losses.total import LossWeights
 from sirjax.networks.model import make_networks
 from sirjax.training.optimizer import make_optimizer, make_schedule
 from sirjax.training.parallel import DEVICES, parallel_step, replicate, split_batch
 from sirjax.training.state import initial_state
 from sirjax.training.step import make_train_step
-from sirjax.training.terms import Frozen, Method, center_weight_of, drawn_mirrored
+from sirjax.training.terms import (
+    Frozen,
+    Method,
+    center_weight_of,
+    drawn_mirrored,
+    read_batch,
+    reconstruction_terms,
+)
 from sirjax.types import NO_IDENTITY, Batch
 from tests.face_models import dome_face_model
 
@@ -167,6 +175,25 @@ def test_mirrored_samples_depend_on_the_place_in_the_global_batch_only():
     np.testing.assert_array_equal(parts.reshape(-1), whole)
     other = drawn_mirrored(method, jnp.asarray(6), 64, None)
     assert 10 < int(other.sum()) < 54
+
+
+def test_mirrored_samples_use_the_second_confidence_channel(frozen):
+    batch = make_batch([1, 1], [N, N])
+    fresh = initial_state(NETWORKS, OPTIMIZER, num_identities=0, num_shape=FACE_MODEL.num_shape, seed=0)
+    plain, mirrored = (
+        read_batch(NETWORKS, METHOD, fresh.params["networks"], frozen, batch.image, jnp.full(2, flag))
+        for flag in (False, True)
+    )
+    confidence = jnp.stack([jnp.full((2, 112, 96), 0.1), jnp.full((2, 112, 96), 0.4)], axis=-1)
+    values = {}
+    for name, reading in (("plain", plain), ("mirrored", mirrored)):
+        reading = reading.replace(output=reading.output.replace(pixel_confidence=confidence))
+        values[name] = reconstruction_terms(METHOD, frozen, batch, reading)["pixel"]
+    # Untrained residuals are zero, so both draw the same face and only sigma differs.
+    for name, sigma in (("plain", 0.1), ("mirrored", 0.4)):
+        rendering = plain.rendering
+        expected = pixel_loss(rendering.image, batch.image, rendering.mask, jnp.full((2, 112, 96), sigma))
+        np.testing.assert_allclose(values[name], expected, rtol=1e-5)
 
 
 def test_center_weight_scales_with_the_models_variance():
