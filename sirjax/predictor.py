@@ -3,8 +3,9 @@
 photo u8 [H, W, 3] -> five points -> crop u8 [112, 96, 3] + crop_from_photo -> NetworkOutput -> FaceReconstruction
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
 import jax
@@ -22,9 +23,8 @@ from sirjax.types import IMAGE_SIZE, NetworkOutput
 SMALL_FACE = 0.5  # photo pixels per crop pixel below which a face is so small that the crop is mostly made up
 MOSTLY_INSIDE = 0.7  # share of the crop that has to lie in the photo
 
-Which = Literal["largest", "all"]
 
-
+@runtime_checkable
 class Detector(Protocol):
     """Anything that finds faces with five points in an RGB photo."""
 
@@ -90,18 +90,19 @@ class Predictor:
             self._detector = MTCNN()
         return self._detector
 
-    def encode(self, crops: UInt8[np.ndarray, "N 112 96 3"]) -> NetworkOutput:
-        """The networks' raw reading of N aligned crops; NumPy arrays with N rows."""
-        return self._in_batches(lambda images: self._encode(self._params, images), crops)
+    def encode(self, crops: UInt8[np.ndarray, "N ..."]) -> NetworkOutput:
+        """The networks' raw reading of N aligned crops."""
+        leaves, structure = self._in_batches(lambda images: self._encode(self._params, images), crops)
+        return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in leaves])
 
     def reconstruct(
-        self, photo: UInt8[np.ndarray, "H W 3"], which: Which = "all", *, center_if_none: bool = False
+        self, photo: UInt8[np.ndarray, "H W 3"], which: str = "all", *, center_if_none: bool = False
     ) -> list[FaceReconstruction]:
         """Every face, or the largest one, of an upright RGB photo; see `find_faces`."""
         return self.reconstruct_aligned(self.find_faces(photo, which, center_if_none=center_if_none))
 
     def find_faces(
-        self, photo: UInt8[np.ndarray, "H W 3"], which: Which = "all", *, center_if_none: bool = False
+        self, photo: UInt8[np.ndarray, "H W 3"], which: str = "all", *, center_if_none: bool = False
     ) -> list[AlignedFace]:
         """Detects and aligns faces, the largest first; an empty list if there are none.
 
@@ -125,7 +126,9 @@ class Predictor:
         if not faces:
             return []
         crops = np.stack([face.crop for face in faces])
-        read = self._in_batches(lambda images: self._read(self._params, self.face_model, images), crops)
+        leaves, structure = self._in_batches(lambda images: self._read(self._params, self.face_model, images), crops)
+        read = jax.tree.unflatten(structure, leaves)
+        read["scale"] = read["scale"].tolist()
         rows: list[dict[str, Any]] = [{name: value[i] for name, value in read.items()} for i in range(len(faces))]
         return [
             FaceReconstruction(
@@ -140,8 +143,11 @@ class Predictor:
             for face, row in zip(faces, rows, strict=True)
         ]
 
-    def _in_batches(self, function, crops: UInt8[np.ndarray, "N 112 96 3"]):
-        """Applies a compiled function to equally large batches, the last one padded with copies of its last crop."""
+    def _in_batches(self, function: Callable, crops: UInt8[np.ndarray, "N ..."]) -> tuple[list[np.ndarray], Any]:
+        """Applies a compiled function to equally large batches, the last one padded with copies of its last crop.
+
+        Returns the result's leaves, with N rows, and its structure.
+        """
         crops = np.asarray(crops)
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (*IMAGE_SIZE, 3):
             raise ValueError(
@@ -150,12 +156,13 @@ class Predictor:
             )
         if len(crops) == 0:
             raise ValueError("there is no crop to read: give at least one")
-        results = []
+        parts = []
         for start in range(0, len(crops), self.batch_size):
             batch = crops[start : start + self.batch_size]
             padding = np.repeat(batch[-1:], self.batch_size - len(batch), axis=0)
-            results.append(jax.device_get(function(np.concatenate([batch, padding]))))
-        return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(crops)], *results)
+            parts.append(function(np.concatenate([batch, padding])))
+        columns = zip(*(jax.device_get(jax.tree.leaves(part)) for part in parts), strict=True)
+        return [np.concatenate(column)[: len(crops)] for column in columns], jax.tree.structure(parts[0])
 
 
 def align_points(

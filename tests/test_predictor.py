@@ -8,6 +8,7 @@ import pytest
 import skimage.data
 
 from sirjax import decode
+from sirjax.data.alignment import DETECTOR_BOX
 from sirjax.networks.model import make_networks
 from sirjax.networks.mtcnn import MTCNN
 from sirjax.pictures.in_photo import overlay, render_in_photo
@@ -170,8 +171,8 @@ def test_points_landmarks_and_boxes_give_the_same_crop():
     np.testing.assert_allclose(by_points.crop_from_photo, matrix, atol=1e-3)
     np.testing.assert_allclose(by_landmarks.crop_from_photo, matrix, atol=1e-3)
     np.testing.assert_allclose(by_points.crop.astype(int), by_landmarks.crop, atol=2)
-    # A detector's box around the same face: the crop without a margin above the eyes' usual place (9 to 87, 8 to 112).
-    box = (np.array([[9.0, 8.0], [87.0, 112.0]]) - matrix[:, 2]) / 0.5
+    # A detector's box around the same face: where such boxes lie in crops, taken back to the photo.
+    box = (np.array(DETECTOR_BOX).reshape(2, 2) - matrix[:, 2]) / 0.5
     np.testing.assert_allclose(align_box(photo, box.reshape(4)).crop_from_photo, matrix, atol=1e-3)
 
 
@@ -209,7 +210,7 @@ def test_a_real_photo_gives_a_face_where_the_face_is():
     photo = np.ascontiguousarray(skimage.data.astronaut()[20:220, 120:320])
     networks = make_networks("tiny", num_shape=MODEL.num_shape, num_expression=MODEL.num_expression, uv_size=64)
     params = jax.jit(networks.init)(jax.random.key(0), jnp.zeros((1, *IMAGE_SIZE, 3)))["params"]
-    (face,) = Predictor(networks, params, MODEL, batch_size=1, detector=MTCNN(min_face_size=60)).reconstruct(photo)
+    (face,) = Predictor(networks, params, MODEL, batch_size=1, detector=MTCNN(min_face_size=60.0)).reconstruct(photo)
     # Untrained networks give the mean face of the aligned crop: in the middle of the astronaut's face all the same.
     eyes = face.landmarks_in_photo[36:48].mean(axis=0)
     np.testing.assert_allclose(eyes, [104, 85], atol=12)

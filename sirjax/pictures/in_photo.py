@@ -93,7 +93,7 @@ def draw(
     *,
     backend: str = "auto",
 ) -> Rendering:
-    """Draws one mesh given in pixels (see `geometry.camera.project`); NumPy, without batch dimension.
+    """Draws one mesh given in pixels (see `geometry.camera.project`); without batch dimension.
 
     Compiled once for each image size.
     """
@@ -105,7 +105,7 @@ def draw(
         image_size=image_size,
         backend=backend,
     )
-    return jax.tree.map(lambda leaf: np.asarray(leaf[0]), rendering)
+    return jax.tree.map(lambda leaf: leaf[0], rendering)
 
 
 def vertex_normals(face_model: FaceModel, vertices: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V 3"]:

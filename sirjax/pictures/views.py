@@ -83,7 +83,7 @@ def error_view(
     )
     values = np.asarray(values[0])
     relief = 0.55 + 0.45 * _clay(values[..., :3]).mean(axis=-1, keepdims=True)
-    return _shrunk(heat_map(values[..., 3], reach) / 255.0 * relief, np.asarray(mask[0]), background)
+    return _shrunk(heat_map(values[..., 3], reach) / 255.0 * relief, np.asarray(mask[0], np.float32), background)
 
 
 @partial(jax.jit, static_argnames=("image_size", "backend"))

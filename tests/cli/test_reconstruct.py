@@ -1,5 +1,6 @@
 import csv
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -9,8 +10,8 @@ import trimesh
 from sirjax import decode
 from sirjax.cli import main as command
 from sirjax.cli import reconstruct
+from sirjax.data.alignment import DETECTOR_BOX
 from sirjax.networks.mtcnn import Detections
-from sirjax.training.setup import TrainedRun
 from tests.oracles import MODEL, TEMPLATE, Oracle, answers
 
 
@@ -38,7 +39,13 @@ class MarkedFaces:
 def sirjax(monkeypatch, tmp_path):
     """Runs the command in an empty folder with networks whose answers are known."""
     metadata = {"step": 7, "face_model": "f00d", "face_model_licence": "CC0-1.0", "face_model_name": "dome"}
-    trained = TrainedRun(Oracle(), answers(np.random.default_rng(0)), MODEL, decode.CameraGains(), metadata)
+    trained = SimpleNamespace(
+        networks=Oracle(),
+        params=answers(np.random.default_rng(0)),
+        face_model=MODEL,
+        gains=decode.CameraGains(),
+        metadata=metadata,
+    )
     monkeypatch.setattr(reconstruct, "load_run", lambda workdir: trained)
     monkeypatch.setattr(reconstruct, "MTCNN", MarkedFaces)
     monkeypatch.chdir(tmp_path)
@@ -156,7 +163,7 @@ def test_given_faces_replace_the_detector(sirjax, tmp_path):
     faces = {
         "points.png": [{"points": TEMPLATE.tolist()}, {"points": (TEMPLATE + 5).tolist()}],
         "landmarks.png": [{"landmarks": landmarks.tolist()}],
-        "in/box.png": [{"box": [9, 8, 87, 112]}],
+        "in/box.png": [{"box": DETECTOR_BOX}],
     }
     (tmp_path / "given.json").write_text(json.dumps(faces))
     assert sirjax("in", "--given", "given.json", "--no-pictures", "--formats", "npz") == 2
