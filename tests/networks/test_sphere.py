@@ -38,6 +38,15 @@ def test_block_starts_close_to_the_identity(rng):
     assert 0 < np.std(change) < 0.3 * np.std(x)
 
 
+def test_normalized_block_starts_close_to_the_identity_and_ignores_the_scale_of_its_input(rng):
+    x = jnp.asarray(rng.normal(size=(1, 8, 8, 16)), jnp.float32)
+    block = ResidualBlock(groups=4)
+    params = jax.jit(block.init)(jax.random.key(0), x)
+    change, larger = (np.asarray(jax.jit(block.apply)(params, scale * x) - scale * x) for scale in (1, 100))
+    assert 0 < np.std(change) < 0.2 * np.std(x)
+    np.testing.assert_allclose(larger, change, atol=0.05 * np.abs(change).max())
+
+
 @pytest.mark.parametrize(("stride", "shape"), [(1, (16, 12)), (2, (8, 6)), (4, (4, 3))])
 def test_stage_divides_height_and_width_by_its_stride(stride, shape):
     x = jnp.zeros((2, 16, 12, 3))
