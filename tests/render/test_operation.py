@@ -17,24 +17,25 @@ COLLECTIVES = ("all-gather", "all-reduce", "all-to-all", "collective-permute")
 
 @pytest.fixture(params=("cpu", "xla"), scope="module")
 def scene(request):
-    """A draw function of [N] inputs, its gradient function, the inputs, and both results."""
+    """A function to images and gradients (of two inputs), its three inputs with image axis, and its result."""
     rng = np.random.default_rng(0)
     positions, triangles = bumpy_sheet(rng, size=5, num_images=IMAGES)
     texture, weight = rng.uniform(size=(IMAGES, 4, 4, 3)), rng.normal(size=(IMAGES, *SIZE, 3))
     uv = jnp.asarray(rng.uniform(size=(25, 2)), jnp.float32)
 
-    def draw(positions, texture, weight):
-        del weight
+    def draw(positions, texture):
         fragments = rasterize(positions, triangles, SIZE, backend=request.param)
         pixel_uv = interpolate(uv, triangles, fragments, backend=request.param)
         return sample_texture(texture, pixel_uv, backend=request.param)
 
     def loss(positions, texture, weight):
-        return jnp.sum(draw(positions, texture, weight) * weight)
+        image = draw(positions, texture)
+        return jnp.sum(image * weight), image
 
-    gradient = jax.grad(loss, argnums=(0, 1))
+    everything = jax.grad(loss, argnums=(0, 1), has_aux=True)
     inputs = tuple(jnp.asarray(x, jnp.float32) for x in (positions, texture, weight))
-    return draw, gradient, inputs, jax.jit(draw)(*inputs), jax.jit(gradient)(*inputs)
+    everything.draw = draw
+    return everything, inputs, jax.jit(everything)(*inputs)
 
 
 def assert_same(got, expected):
@@ -52,54 +53,68 @@ def single(function):
 
 
 def test_outside_jit(scene):
-    draw, gradient, inputs, image, gradients = scene
-    assert_same((draw(*inputs), gradient(*inputs)), (image, gradients))
+    everything, inputs, expected = scene
+    assert_same(everything(*inputs), expected)
 
 
-def test_vmap_and_nested_vmap(scene):
-    draw, gradient, inputs, image, gradients = scene
-    for function, expected in ((draw, image), (gradient, gradients)):
-        assert_same(jax.vmap(single(function))(*inputs), expected)
-        assert_same(jax.vmap(function)(*split(inputs, 2)), split(expected, 2))
-        assert_same(jax.vmap(jax.vmap(single(function)))(*split(inputs, 2)), split(expected, 2))
+def test_vmap_of_single_images(scene):
+    everything, inputs, expected = scene
+    assert_same(jax.jit(jax.vmap(single(everything)))(*inputs), expected)
+
+
+def test_vmap_of_batches(scene):
+    everything, inputs, expected = scene
+    assert_same(jax.jit(jax.vmap(everything))(*split(inputs, 2)), split(expected, 2))
+
+
+def test_nested_vmap(scene):
+    everything, inputs, expected = scene
+    assert_same(jax.jit(jax.vmap(jax.vmap(single(everything))))(*split(inputs, 2)), split(expected, 2))
 
 
 def test_vmap_over_some_inputs_only(scene):
-    draw, gradient, (positions, texture, weight), *_ = scene
+    everything, (positions, texture, weight), _ = scene
     two = jnp.stack([texture, 1 - texture])
-    for function in (draw, gradient):
-        got = jax.vmap(function, in_axes=(None, 0, None))(positions, two, weight)
-        for k in range(2):
-            assert_same(jax.tree.map(lambda x, k=k: x[k], got), function(positions, two[k], weight))
+    got = jax.jit(jax.vmap(everything, in_axes=(None, 0, None)))(positions, two, weight)
+    plain = jax.jit(everything)
+    for k in range(2):
+        assert_same(jax.tree.map(lambda x, k=k: x[k], got), plain(positions, two[k], weight))
 
 
-def test_vmap_over_a_shared_texture_and_over_triangles(scene):
-    draw, _, (positions, texture, weight), *_ = scene
-    got = jax.vmap(draw, in_axes=(None, 0, None))(positions, texture[:3], weight)
-    assert_same(got, jnp.stack([draw(positions, t, weight) for t in texture[:3]]))
-    triangles = jnp.stack([jnp.asarray(bumpy_sheet(np.random.default_rng(0), size=5)[1])] * 2).at[1, 3:].set(0)
-    ids = jax.vmap(lambda t: rasterize(positions, t, SIZE).triangle_id)(triangles)
-    np.testing.assert_array_equal(ids, [rasterize(positions, t, SIZE).triangle_id for t in triangles])
+def test_vmap_over_a_texture_that_images_share(scene):
+    everything, (positions, texture, weight), _ = scene
+    got = jax.jit(jax.vmap(everything, in_axes=(None, 0, None)))(positions, texture[:2], weight)
+    plain = jax.jit(everything)
+    for k in range(2):
+        assert_same(jax.tree.map(lambda x, k=k: x[k], got), plain(positions, texture[k], weight))
+
+
+def test_vmap_over_triangles():
+    positions, triangles = bumpy_sheet(np.random.default_rng(0), size=5, num_images=2)
+    fewer = triangles.copy()
+    fewer[3:] = 0
+    ids = jax.vmap(lambda t: rasterize(positions, t, SIZE).triangle_id)(jnp.stack([triangles, fewer]))
+    np.testing.assert_array_equal(ids, [rasterize(positions, t, SIZE).triangle_id for t in (triangles, fewer)])
 
 
 def test_vmap_over_cotangents(scene):
-    draw, _, (positions, texture, weight), _, gradients = scene
-    back = jax.vjp(lambda p, t: draw(p, t, weight), positions, texture)[1]
-    got = jax.vmap(back)(jnp.stack([weight, 2 * weight]))
+    everything, (positions, texture, weight), (gradients, _) = scene
+
+    def pull_back(cotangent):
+        return jax.vjp(everything.draw, positions, texture)[1](cotangent)
+
+    got = jax.jit(jax.vmap(pull_back))(jnp.stack([weight, 2 * weight]))
     assert_same(got, [jnp.stack([g, 2 * g]) for g in gradients])
 
 
-def test_scan_and_rematerialization(scene):
-    draw, _, inputs, image, gradients = scene
-    assert_same(jax.lax.map(lambda one: single(draw)(*one), inputs), image)
-    loss = jax.checkpoint(lambda p, t, w: jnp.sum(draw(p, t, w) * w))
-    assert_same(jax.jit(jax.grad(loss, argnums=(0, 1)))(*inputs), gradients)
+def test_scan(scene):
+    everything, inputs, expected = scene
+    assert_same(jax.lax.map(lambda one: single(everything)(*one), inputs), expected)
 
 
 def test_pmap(scene):
-    draw, gradient, inputs, image, gradients = scene
-    for function, expected in ((draw, image), (gradient, gradients)):
-        assert_same(jax.pmap(function)(*split(inputs, DEVICES)), split(expected, DEVICES))
+    everything, inputs, expected = scene
+    assert_same(jax.pmap(everything)(*split(inputs, DEVICES)), split(expected, DEVICES))
 
 
 def sharded(inputs):
@@ -109,28 +124,30 @@ def sharded(inputs):
 
 
 def test_sharded_batches_under_jit_need_no_communication(scene):
-    draw, gradient, inputs, image, gradients = scene
+    everything, inputs, expected = scene
     _, inputs = sharded(inputs)
-    for function, expected in ((draw, image), (gradient, gradients)):
-        compiled = jax.jit(function).lower(*inputs).compile()
-        assert_same(compiled(*inputs), expected)
-        assert not [name for name in COLLECTIVES if name in compiled.as_text()]
-        assert all(len(x.sharding.device_set) == DEVICES for x in jax.tree.leaves(compiled(*inputs)))
+    compiled = jax.jit(everything).lower(*inputs).compile()
+    got = compiled(*inputs)
+    assert_same(got, expected)
+    assert not [name for name in COLLECTIVES if name in compiled.as_text()]
+    assert all(len(x.sharding.device_set) == DEVICES for x in jax.tree.leaves(got))
 
 
 def test_shard_map(scene):
-    draw, gradient, inputs, image, gradients = scene
+    everything, inputs, expected = scene
     mesh, inputs = sharded(inputs)
     spec = PartitionSpec("data")
-    for function, expected in ((draw, image), (gradient, gradients)):
-        mapped = jax.jit(jax.shard_map(function, mesh=mesh, in_specs=spec, out_specs=spec))
-        assert_same(mapped(*inputs), expected)
+    mapped = jax.jit(jax.shard_map(everything, mesh=mesh, in_specs=spec, out_specs=spec))
+    assert_same(mapped(*inputs), expected)
 
 
 def test_gradient_of_a_replicated_texture_is_summed_over_devices(scene):
-    draw, _, (positions, texture, weight), *_ = scene
-    gradient = jax.grad(lambda t, p, w: jnp.sum(draw(p, t, w) * w))
-    expected = gradient(texture[0], positions, weight)
+    everything, (positions, texture, weight), _ = scene
+
+    def gradient(texture, positions, weight):
+        return everything(positions, texture, weight)[0][1]
+
+    expected = jax.jit(gradient)(texture[0], positions, weight)
     mesh, (positions, weight) = sharded((positions, weight))
     specs = (PartitionSpec(), PartitionSpec("data"), PartitionSpec("data"))
     mapped = jax.jit(jax.shard_map(gradient, mesh=mesh, in_specs=specs, out_specs=PartitionSpec()))
