@@ -99,10 +99,13 @@ def export_program(
         # Constants are written down whether or not they are used; zeros made on the spot are not constants.
         return read([leaf if i in used else jnp.zeros(leaf.shape, leaf.dtype) for i, leaf in enumerate(leaves)], crops)
 
-    crops = jax.ShapeDtypeStruct(export.symbolic_shape(f"b, {IMAGE_SIZE[0]}, {IMAGE_SIZE[1]}, 3"), jnp.float32)
+    def images(batch: str) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(export.symbolic_shape(f"{batch}, {IMAGE_SIZE[0]}, {IMAGE_SIZE[1]}, 3"), jnp.float32)
+
     shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
-    used = set(export.export(jax.jit(read), platforms=platforms[:1])(shapes, crops).module_kept_var_idx)
-    return bytes(export.export(jax.jit(used_only), platforms=tuple(platforms))(crops).serialize())
+    # Which parameters are used is only found out for a batch of known size.
+    used = set(export.export(jax.jit(read), platforms=platforms[:1])(shapes, images("1")).module_kept_var_idx)
+    return bytes(export.export(jax.jit(used_only), platforms=tuple(platforms))(images("b")).serialize())
 
 
 def faces_of(face_model: morphable.FaceModel, output, template, gains: decoding.CameraGains | None) -> dict[str, Array]:
@@ -172,7 +175,8 @@ def load_program(path: Path) -> Program:
     data, manifest = path.read_bytes(), _read_manifest(manifest_path)
     if manifest["sha256"] != hashlib.sha256(data).hexdigest():
         raise ValueError(f"{path} is damaged or not the program that {manifest_path.name} describes: export it again")
-    return Program(call=_deserialize(data).call, manifest=manifest)
+    call: Any = _deserialize(data).call
+    return Program(call=call, manifest=manifest)
 
 
 def _manifest_path(path: Path) -> Path:
