@@ -44,7 +44,11 @@ def test_zero_codes_put_the_mean_face_on_the_template():
 
 def test_the_frontal_face_is_upright_with_the_subjects_left_eye_on_the_image_right():
     landmarks = np.asarray(decode(blank_output()).landmarks[0])
-    right_eye, left_eye, mouth = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0), landmarks[48:].mean(axis=0)
+    right_eye, left_eye, mouth = (
+        landmarks[36:42].mean(axis=0),
+        landmarks[42:48].mean(axis=0),
+        landmarks[48:].mean(axis=0),
+    )
     assert left_eye[0] > right_eye[0]
     assert mouth[1] > right_eye[1]
 

@@ -32,7 +32,7 @@ def test_config_files_load_by_path(tmp_path):
 
 
 def test_an_unknown_setting_names_itself():
-    with pytest.raises(ValueError, match="bach_size"):
+    with pytest.raises(ValueError, match="unknown setting 'bach_size'. Did you mean \"batch_size\" instead of"):
         load_config("sir", ["--config.data.bach_size=8"])
 
 
