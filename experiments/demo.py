@@ -22,9 +22,9 @@ from sirjax.training.loop import train
 from sirjax.training.setup import load_run
 
 SIZES = {  # of the sets, as options of `sirjax prepare synthetic`
-    "--landmark-images": 4000,
-    "--identities": 300,
-    "--images-per-identity": 14,
+    "--landmark-images": 6000,
+    "--identities": 250,
+    "--images-per-identity": 12,
     "--benchmark-identities": 60,
 }
 
