@@ -83,7 +83,7 @@ class _Buffer:
         return len(self.views) - 1
 
     def add_array(
-        self, array: Shaped[np.ndarray, "N *C"], component: int, kind: str, target: int, with_range: bool = False
+        self, array: Shaped[np.ndarray, "N ..."], component: int, kind: str, target: int, with_range: bool = False
     ) -> int:
         """Appends an array; returns the number of its accessor."""
         view = self.add_bytes(array.tobytes(), target)
