@@ -33,7 +33,7 @@ def make_train_step(
         reading = loss_terms.read_batch(networks, method, params["networks"], frozen, batch.image, mirrored)
         terms = loss_terms.reconstruction_terms(method, frozen, batch, reading)
         kl = jnp.zeros(())
-        if method.uses_identities:
+        if method.uses_identities and state.centers is not None:
             identity, kl = loss_terms.identity_terms(
                 method, frozen, batch, reading, params["class_weights"], state.centers, axis_name
             )
@@ -60,7 +60,7 @@ def make_train_step(
         return new_state, metrics | measures(batch, reading) | {"gradient_norm": gradient_norm}
 
     def moved_centers(state: TrainState, batch: Batch, frozen: Frozen, reading: loss_terms.Reading):
-        if not method.uses_identities or method.center == "none":
+        if not method.uses_identities or method.center == "none" or state.centers is None:
             return state.centers
         trust = jnp.ones(len(batch.identity))
         if method.center == "weighted":
