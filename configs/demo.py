@@ -31,12 +31,14 @@ def get_config(stage: str = "sir") -> Any:
     config.losses.expression_prior = 0.02
     config.optimizer.schedule = "cosine"
     config.optimizer.warmup_steps = 50
+    config.optimizer.weight_decay = 0.0
+    config.optimizer.clip_norm = 0.0  # Adam sees to the scale; clipped gradients of albedo and light would vanish
     config.run.log_every = 25
     config.run.image_every = 250
     config.run.checkpoint_every = 250
     if stage == "warmup":
         config.sir.weight = 0.0
-        config.optimizer.learning_rate = 1.5e-3
+        config.optimizer.learning_rate = 2e-3
         config.schedule.steps = 1000
         config.schedule.pixel_from = 9.0  # of 10.7 epochs: drawing costs as much as this network
     else:

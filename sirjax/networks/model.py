@@ -198,7 +198,7 @@ def _tiny(uv_size: int) -> dict:
     # An 8x8 map is doubled until `uv_size` is reached, however large that is.
     doublings = max(0, (uv_size // (8 * LIGHT_FACTOR)).bit_length() - 1)
     return {
-        "channels": (32, 64, 96, 96),
+        "channels": (16, 32, 64, 64),
         "blocks": (1, 1, 1, 0),
         "strides": (4, 2, 2, 1),
         "albedo_code": 64,

@@ -9,12 +9,11 @@ from sirjax.training.optimizer import make_optimizer, make_schedule
 
 
 def adam_by_hand(start, gradients, *, rate, weight_decay, clip_norm):
-    """torch.optim.Adam(weight_decay): decay joins the clipped gradient, then the moments."""
+    """torch.optim.Adam(weight_decay) on a gradient clipped together with the decay."""
     x, m, v = start.astype(np.float64), 0.0, 0.0
     for t, g in enumerate(gradients, 1):
-        norm = np.linalg.norm(g)
-        g = g * min(1.0, clip_norm / norm) if clip_norm else g
         g = g + weight_decay * x
+        g = g * min(1.0, clip_norm / np.linalg.norm(g)) if clip_norm else g
         m = 0.9 * m + 0.1 * g
         v = 0.999 * v + 0.001 * g**2
         x = x - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
@@ -22,7 +21,7 @@ def adam_by_hand(start, gradients, *, rate, weight_decay, clip_norm):
 
 
 @pytest.mark.parametrize("clip_norm", [0.0, 1.0])
-def test_weight_decay_is_coupled_and_follows_clipping(rng, clip_norm):
+def test_weight_decay_is_coupled_and_clipped_with_the_gradient(rng, clip_norm):
     start, gradients = rng.normal(size=5), rng.normal(size=(4, 5))
     optimizer = make_optimizer(
         make_schedule("constant", learning_rate=0.1, total_steps=4), weight_decay=0.3, clip_norm=clip_norm
@@ -79,3 +78,12 @@ def test_heads_may_learn_at_a_rate_of_their_own():
     updates, _ = optimizer.update(gradient, optimizer.init(params), params)
     np.testing.assert_allclose(updates["trunk"]["kernel"], -0.1, rtol=1e-4)
     np.testing.assert_allclose(updates["shape_head"]["Dense_0"]["kernel"], -0.025, rtol=1e-4)
+
+
+def test_clipping_keeps_the_proportion_of_loss_and_decay():
+    # One weight's loss gradient is 1000 times another's; the small one must still outweigh the decay after clipping.
+    optimizer = make_optimizer(make_schedule("constant", learning_rate=0.1, total_steps=1), weight_decay=0.01)
+    params = {"large": jnp.ones(1), "small": jnp.ones(1)}
+    gradient = {"large": jnp.full(1, 1e3), "small": jnp.full(1, -1.0)}
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    assert float(updates["small"][0]) == pytest.approx(0.1, rel=1e-3)  # along the loss, against the decay
