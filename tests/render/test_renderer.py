@@ -39,11 +39,11 @@ def scene(rng):
     return inputs, mesh | {"image_size": SIZE}
 
 
-def draw(inputs, mesh, backend):
+def draw(inputs, mesh, backend="auto"):
     return jax.jit(lambda *inputs: render(*inputs, **mesh, backend=backend))(*inputs)
 
 
-def geometry(inputs, mesh, backend):
+def geometry(inputs, mesh, backend="auto"):
     return jax.jit(lambda p, n: rasterize_geometry(p, n, **mesh, backend=backend))(*inputs[:2])
 
 
@@ -104,9 +104,9 @@ def test_gradients_of_vertices_normals_albedo_and_light_match_differences(rng, s
     assert not np.asarray(gradients[0])[..., 2].any()  # depth decides visibility only, which is constant
 
 
-def test_neutral_light_shows_the_albedo_inside_the_mask(scene, backend):
+def test_neutral_light_shows_the_albedo_inside_the_mask(scene):
     (projected, normals, albedo, _), mesh = scene
-    got = draw((projected, normals, albedo, jnp.broadcast_to(NEUTRAL_LIGHT[None], (2, 9, 3))), mesh, backend)
+    got = draw((projected, normals, albedo, jnp.broadcast_to(NEUTRAL_LIGHT[None], (2, 9, 3))), mesh)
     np.testing.assert_allclose(got.image, got.albedo, atol=1e-5)
     outside = np.asarray(got.mask) == 0
     assert outside.any()
@@ -119,23 +119,23 @@ def test_the_image_is_not_clipped(scene):
     assert render(projected, normals, albedo, 5 * light, **mesh).image.max() > 1
 
 
-def test_surfaces_that_face_away_are_masked_but_still_hide_what_lies_behind(scene, backend):
+def test_surfaces_that_face_away_are_masked_but_still_hide_what_lies_behind(scene):
     (projected, normals, *rest), mesh = scene
     away = normals * jnp.array([[[1, 1, -1]]], jnp.float32)
-    got = draw((projected, away, *rest), mesh, backend)
+    got = draw((projected, away, *rest), mesh)
     assert not got.mask.any()
     assert not got.image.any()
-    hidden = geometry((projected, away), mesh, backend)
+    hidden = geometry((projected, away), mesh)
     assert (hidden.fragments.triangle_id >= 0).any()
 
 
-def test_a_second_albedo_reuses_the_geometry(scene, backend):
+def test_a_second_albedo_reuses_the_geometry(scene):
     (projected, normals, albedo, light), mesh = scene
-    surface = geometry((projected, normals), mesh, backend)
+    surface = geometry((projected, normals), mesh)
     mirrored = albedo[:, :, ::-1]
     for colours in (albedo, mirrored):
-        expected = draw((projected, normals, colours, light), mesh, backend)
-        got = shade_surface(surface, colours, light, backend=backend)
+        expected = draw((projected, normals, colours, light), mesh)
+        got = shade_surface(surface, colours, light)
         np.testing.assert_allclose(got.image, expected.image, atol=1e-6)
 
 
@@ -149,10 +149,10 @@ def test_vanishing_normals_give_finite_gradients(scene, backend):
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
-def test_one_albedo_may_serve_all_images(scene, backend):
+def test_one_albedo_may_serve_all_images(scene):
     (projected, normals, albedo, light), mesh = scene
-    shared = draw((projected, normals, albedo[0], light), mesh, backend)
-    expected = draw((projected, normals, jnp.stack([albedo[0]] * 2), light), mesh, backend)
+    shared = draw((projected, normals, albedo[0], light), mesh)
+    expected = draw((projected, normals, jnp.stack([albedo[0]] * 2), light), mesh)
     np.testing.assert_allclose(shared.image, expected.image, atol=1e-6)
 
 
