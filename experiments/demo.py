@@ -92,7 +92,7 @@ def render_sets(root: Path, shrink: float) -> dict[str, Path]:
     """Renders the sets that are not there yet, as a user would."""
     command = ["prepare", "synthetic", "--out", str(root)]
     for option, value in SIZES.items():
-        command += [option, str(max(16, round(value / shrink)) if option != "--images-per-identity" else value)]
+        command += [option, str(max(24, round(value / shrink)) if option != "--images-per-identity" else value)]
     if sirjax(command):
         raise SystemExit(1)
     return {kind: root / kind for kind in ("landmark", "identity", "benchmark")}
