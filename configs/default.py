@@ -98,7 +98,6 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     config.optimizer.milestones = (2.0, 3.0, 4.0, 5.0)  # epochs
     config.optimizer.decay = 0.1
     config.optimizer.warmup_steps = 0
-    config.optimizer.head_rate = 1.0  # times the learning rate for the networks' heads (large dense layers)
     config.optimizer.clip_norm = 1.0  # global norm; 0 switches clipping off
 
     config.run = ConfigDict()

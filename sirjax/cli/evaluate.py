@@ -22,9 +22,11 @@ from sirjax import decode as decoding
 from sirjax.data.images import decode_image
 from sirjax.data.records import open_records
 from sirjax.evaluation.summary import EvaluationResult, evaluate_identities
+from sirjax.geometry.camera import project
 from sirjax.geometry.rotation import euler_from_rotation
+from sirjax.morphable.model import landmarks_of
 from sirjax.training.setup import TrainedRun, load_run
-from sirjax.types import Coefficients, NetworkOutput
+from sirjax.types import Camera, Coefficients, NetworkOutput
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,16 +107,14 @@ def read_images(trained: TrainedRun, images: np.ndarray, batch_size: int) -> tup
         camera = decoding.decode_camera(output, template, gains=trained.gains)
         coefficients = Coefficients(shape=output.shape, expression=output.expression)
         landmarks = decoding.project_landmarks(model, coefficients, camera)
-        unmoved = output.replace(camera=0.0 * output.camera)
-        mean_face = decoding.project_landmarks(
-            model, jax.tree.map(lambda leaf: 0.0 * leaf, coefficients), decoding.decode_camera(unmoved, template)
-        )
-        return output.shape, landmarks, mean_face
+        return output.shape, landmarks
 
     parts = []
     for start in tqdm(range(0, len(images), batch_size), desc="reading", unit="batch", leave=False):
         batch = images[start : start + batch_size]
         padded = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
         parts.append([np.asarray(leaf)[: len(batch)] for leaf in read(trained.params, padded)])
-    shape, landmarks, baseline = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return shape, landmarks, baseline
+    shape, landmarks = (np.concatenate(column) for column in zip(*parts, strict=True))
+    frontal = Camera(rotation=jnp.eye(3)[None], scale=template.scale[None], translation=template.translation[None])
+    baseline = np.asarray(project(frontal, landmarks_of(model, model.mean[None])))[..., :2]
+    return shape, landmarks, np.repeat(baseline, len(images), axis=0)

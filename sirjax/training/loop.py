@@ -66,7 +66,6 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
         schedule,
         weight_decay=config.optimizer.weight_decay,
         clip_norm=config.optimizer.clip_norm,
-        head_rate=config.optimizer.head_rate,
     )
     resume.claim(workdir, config)
 

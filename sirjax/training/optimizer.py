@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 import optax
 
@@ -49,23 +48,13 @@ def make_schedule(
 
 
 def make_optimizer(
-    schedule: optax.Schedule, *, weight_decay: float = 5e-4, clip_norm: float = 1.0, head_rate: float = 1.0
+    schedule: optax.Schedule, *, weight_decay: float = 5e-4, clip_norm: float = 1.0
 ) -> optax.GradientTransformation:
     """Adam on the gradient + `weight_decay` x parameter (not AdamW), clipped together to a global norm; 0: off.
 
     The decay joins before the clipping. Landmark errors in squared pixels give gradients hundreds of times the limit:
     clipped alone, they would leave the decay, and no longer the losses, to steer albedo and light.
-    `head_rate` multiplies the learning rate of the networks' heads. They are dense layers over thousands of features:
-    as Adam moves every weight by about the learning rate, a step of 1e-3 moves an output by whole standard deviations.
     """
     clip = optax.clip_by_global_norm(clip_norm) if clip_norm else optax.identity()
     decay = optax.add_decayed_weights(weight_decay) if weight_decay else optax.identity()
-    heads = optax.masked(optax.scale(head_rate), in_heads) if head_rate != 1.0 else optax.identity()
-    return optax.chain(decay, clip, optax.adam(schedule), heads)
-
-
-def in_heads(params: optax.Params) -> optax.Params:
-    """True for the parameters of the networks' heads: those under a name that ends in "_head"."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: any(str(getattr(part, "key", "")).endswith("_head") for part in path), params
-    )
+    return optax.chain(decay, clip, optax.adam(schedule))

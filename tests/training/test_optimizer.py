@@ -70,16 +70,6 @@ def test_clipping_bounds_the_global_norm_over_all_leaves():
     assert np.sqrt(total) == pytest.approx(0.1, rel=1e-5)
 
 
-def test_heads_may_learn_at_a_rate_of_their_own():
-    schedule = make_schedule("constant", learning_rate=0.1, total_steps=1)
-    optimizer = make_optimizer(schedule, weight_decay=0.0, clip_norm=0.0, head_rate=0.25)
-    params = {"trunk": {"kernel": jnp.ones(2)}, "shape_head": {"Dense_0": {"kernel": jnp.ones(2)}}}
-    gradient = jax.tree.map(jnp.ones_like, params)
-    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
-    np.testing.assert_allclose(updates["trunk"]["kernel"], -0.1, rtol=1e-4)
-    np.testing.assert_allclose(updates["shape_head"]["Dense_0"]["kernel"], -0.025, rtol=1e-4)
-
-
 def test_clipping_keeps_the_proportion_of_loss_and_decay():
     # One weight's loss gradient is 1000 times another's; the small one must still outweigh the decay after clipping.
     optimizer = make_optimizer(make_schedule("constant", learning_rate=0.1, total_steps=1), weight_decay=0.01)
