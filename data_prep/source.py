@@ -16,13 +16,15 @@ class Rejected(ValueError):
     """This one image cannot be used; `str(error)` is the reason written to the manifest."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One image of a raw data set, before it is read. Small and picklable: millions of them fit in memory."""
 
     name: str  # unique, like a relative POSIX path; becomes Sample.name and is the sort key
     identity: str | None = None
-    where: tuple = ()  # what the source needs to find it again: relative path, byte offset, frame number, ...
+    # What the source needs to find it again: relative path, byte offset, frame number, ... With the file's size and
+    # modification time in it, an interrupted preparation notices a file that was changed meanwhile.
+    where: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,9 @@ class RawImage:
 
     data: bytes | None = None  # the encoded file as found (JPEG, PNG, ...); or
     pixels: np.ndarray | None = None  # u8 [H, W, 3] RGB where the source decoded it already (video frames)
-    landmarks: np.ndarray | None = None  # f64 [68, 2] photo pixels of the stored image, in the iBUG order
+    landmarks: np.ndarray | None = None  # f64 [68, 2] photo pixels as stored (before any EXIF turn), iBUG order
     five_points: np.ndarray | None = None  # f64 [5, 2] photo pixels: eye centers, nose tip, mouth corners
-    near: np.ndarray | None = (
-        None  # f64 [2] point or [4] box (left, top, right, bottom): which of several faces is meant
-    )
+    near: np.ndarray | None = None  # f64 [2] point or [4] box (left, top, right, bottom) of the face that is meant
 
 
 class Source(Protocol):

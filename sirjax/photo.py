@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Float, Shaped, UInt8
 
 MAX_MEGAPIXELS = 100.0
 MAX_FILE_MEBIBYTES = 512
@@ -73,29 +73,51 @@ def read_photo(
     path = Path(path)
     data = _read_bytes(path)
     try:
-        header = read_header(data)
+        return decode_photo(data, max_megapixels=max_megapixels, background=background)
     except PhotoError as error:
         raise PhotoError(f"{path}: {error}", error.status) from None
+
+
+def decode_photo(
+    data: bytes,
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    background: tuple[int, int, int] = (255, 255, 255),
+) -> Photo:
+    """Decodes the bytes of a photo's file, whatever it is called; see `read_photo`.
+
+    Raises:
+      PhotoError: what is wrong with it and what to do.
+    """
+    header = read_header(data)
     megapixels = header.width * header.height / 1e6
     if megapixels > max_megapixels:
         raise PhotoError(
-            f"{path}: {header.width} x {header.height} pixels are {megapixels:.1f} megapixels, the limit is "
+            f"{header.width} x {header.height} pixels are {megapixels:.1f} megapixels, the limit is "
             f"{max_megapixels:g}: shrink the photo, or raise the limit if you trust the file",
             "too_large",
         )
     pixels = _decode(np.frombuffer(data, np.uint8))
     if pixels is None:
-        raise PhotoError(f"{path}: the {header.format} data is damaged: save the photo again from its source")
+        raise PhotoError(f"the {header.format} data is damaged: save the photo again from its source")
     if pixels.shape[:2] != (header.height, header.width):
         raise PhotoError(
-            f"{path}: the {header.format} header promises {header.width} x {header.height} pixels but the data holds "
+            f"the {header.format} header promises {header.width} x {header.height} pixels but the data holds "
             f"{pixels.shape[1]} x {pixels.shape[0]}: save the photo again from its source"
         )
-    try:
-        image, notes = _to_rgb(pixels, header, background)
-    except PhotoError as error:
-        raise PhotoError(f"{path}: {error}", error.status) from None
+    image, notes = _to_rgb(pixels, header, background)
     return Photo(image, header, notes)
+
+
+def turn_points(points: Float[np.ndarray, "N 2"], photo: Photo) -> Float[np.ndarray, "N 2"]:
+    """Carries points (u, v) of the pixels as stored to the upright photo, as its EXIF orientation asks."""
+    u, v = np.asarray(points, np.float64).T
+    if photo.header.orientation in (5, 6, 7, 8):
+        u, v = v, u
+    last_v, last_u = photo.image.shape[0] - 1, photo.image.shape[1] - 1
+    u = last_u - u if photo.header.orientation in (2, 3, 6, 7) else u
+    v = last_v - v if photo.header.orientation in (3, 4, 7, 8) else v
+    return np.stack([u, v], axis=1)
 
 
 def list_photos(paths: list[Path]) -> list[Path]:

