@@ -1,77 +1,28 @@
-"""Make training records.
+"""Make training records: rendered ones, or aligned crops of real photos.
 
   sirjax prepare synthetic --out records
+  sirjax prepare identity-folders VGGFace2/train --out records/vggface2 --workers 8
+  sirjax prepare landmark-files 300W --out records/300w --hold-out every:10 --held-out-to records/300w_held_out
 
-renders photos of people who do not exist: OUT/identity (identity labels), OUT/landmark (68 landmarks) and OUT/benchmark
-(people of neither, both labels). A set that is there already with the same settings is kept; another one is refused
-unless --overwrite is given. Records of real photos are made by the modules of data_prep.
+An interrupted preparation goes on when the same command is started again. Records that are there already with the same
+input and settings are kept; others are refused unless --overwrite is given. `sirjax prepare WHAT --help` lists the
+options of each; docs/data.md says what the records hold.
 """
 
 import argparse
-from pathlib import Path
 
-from sirjax.data.records import MANIFEST, open_records
+from sirjax.cli import prepare_photos, prepare_synthetic
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `sirjax prepare`."""
     kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     synthetic = kinds.add_parser("synthetic", help="rendered photos of people who do not exist")
-    synthetic.add_argument("--out", required=True, type=Path, help="folder that receives the sets")
-    synthetic.add_argument("--face-model", default="builtin", help='"builtin" or the .npz file of another face model')
-    synthetic.add_argument("--seed", type=int, default=0, help="another seed, other people (default 0)")
-    synthetic.add_argument("--identities", type=_count, default=200, help="people of the identity set (0: no set)")
-    synthetic.add_argument("--images-per-identity", type=_count, default=10, help="photos of each, also benchmark")
-    synthetic.add_argument("--landmark-images", type=_count, default=4000, help="photos of the landmark set")
-    synthetic.add_argument("--benchmark-identities", type=_count, default=40, help="held-out people (0: no set)")
-    synthetic.add_argument(
-        "--albedo-per-image",
-        action="store_true",
-        help="new skin and hair in every photo: only shape identifies",
-    )
-    synthetic.add_argument("--overwrite", action="store_true", help="replace sets that were made with other settings")
-    synthetic.add_argument("--quiet", action="store_true", help="no progress bar")
+    prepare_synthetic.add_arguments(synthetic)
+    synthetic.set_defaults(prepare=prepare_synthetic.run)
+    prepare_photos.add_parsers(kinds)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Renders the sets that are not there yet."""
-    from sirjax.data.synthetic import set_parameters, write_synthetic_set
-    from sirjax.morphable.builtin import load
-
-    sets = {
-        "identity": (args.identities, args.images_per_identity),
-        "landmark": (args.landmark_images, 1),
-        "benchmark": (args.benchmark_identities, args.images_per_identity),
-    }
-    face_model = load(args.face_model)
-    for kind, (num_identities, images_per_identity) in sets.items():
-        if num_identities == 0:
-            continue
-        path = args.out / kind
-        options = {
-            "num_identities": num_identities,
-            "images_per_identity": images_per_identity,
-            "kind": kind,
-            "seed": args.seed,
-            "albedo_per_identity": not args.albedo_per_image,
-        }
-        if (path / MANIFEST).is_file() and not args.overwrite:
-            records = open_records(path)
-            if records.manifest["parameters"] != set_parameters(face_model, **options):
-                raise FileExistsError(f"{path} was made with other settings: choose another --out, or give --overwrite")
-            state = "kept"
-        else:
-            records = write_synthetic_set(
-                path, face_model, overwrite=args.overwrite, progress=not args.quiet, **options
-            )
-            state = "made"
-        people = f" of {records.num_identities} people" if records.num_identities else ""
-        print(f"{state} {path}: {len(records)} photos{people}")
-    return 0
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"must be 0 or more, got {value}")
-    return value
+    """Makes the records that are not there yet."""
+    return args.prepare(args)

@@ -1,5 +1,6 @@
 """Writes records folders: all or nothing, the same samples to the same bytes."""
 
+import errno
 import hashlib
 import json
 import os
@@ -37,6 +38,8 @@ class RecordWriter:
         parameters: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         shard_bytes: int = SHARD_BYTES,
+        origin: Mapping[str, Any] | None = None,
+        scratch: str | Path | None = None,
     ):
         """Starts a folder.
 
@@ -46,6 +49,9 @@ class RecordWriter:
             the face model's fingerprint, a licence. No machine-dependent paths, or the bytes differ between machines.
           overwrite: replace an existing records folder once the new one is complete.
           shard_bytes: start another file after so many bytes of samples.
+          origin: what the samples were made from (JSON), kept in the manifest beside the parameters.
+          scratch: build in this folder, which must be empty or missing and on the same file system; by default a new
+            hidden one beside the target.
 
         Raises:
           FileExistsError: if `path` exists and `overwrite` is off, or is something other than a records folder.
@@ -58,6 +64,8 @@ class RecordWriter:
             if is_records and not overwrite:
                 raise FileExistsError(f"{self.path} already holds records: choose another name, or ask to overwrite")
         self._parameters = dict(parameters or {})
+        self._origin = dict(origin or {})
+        self._scratch = None if scratch is None else Path(scratch)
         self._shard_bytes = shard_bytes
         self._classes: dict[str, int] = {}
         self._identity_class: list[int] = []
@@ -70,8 +78,12 @@ class RecordWriter:
 
     def __enter__(self) -> "RecordWriter":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", suffix=".partial", dir=self.path.parent))
-        self._folder.chmod(0o777 & ~_umask())  # mkdtemp makes it private
+        if self._scratch is not None:
+            self._folder = self._scratch
+            self._folder.mkdir(parents=True, exist_ok=True)
+        else:
+            self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", suffix=".partial", dir=self.path.parent))
+            self._folder.chmod(0o777 & ~_umask())  # mkdtemp makes it private
         return self
 
     def add(self, sample: Sample) -> None:
@@ -135,6 +147,7 @@ class RecordWriter:
             (self._folder / f"shard-{index}").rename(self._folder / file)
             shard["file"] = file
             shard["bytes"] = (self._folder / file).stat().st_size
+            _check_readable(self._folder / file, shard["samples"])
         if self._layout is not None:
             description.write(
                 self._folder,
@@ -152,6 +165,7 @@ class RecordWriter:
             "has_truth": self._layout is not None and "truth_shape" in self._layout,
             "content_sha256": self._digest.hexdigest(),
             "parameters": self._parameters,
+            **({"origin": self._origin} if self._origin else {}),
             "rejected_count": len(self._rejected),
             "rejected": dict(sorted(self._rejected.items())),
             "shards": [{key: shard[key] for key in ("file", "samples", "bytes")} for shard in self._shards],
@@ -183,6 +197,17 @@ def write_records(
         for sample in samples:
             writer.add(sample)
     return records.open_records(path)
+
+
+def _check_readable(path: Path, expected: int) -> None:
+    """A full disk goes unnoticed by the ArrayRecord writer: what it wrote must be there."""
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    reader = ArrayRecordReader(str(path))
+    found = reader.num_records()
+    reader.close()
+    if found != expected:
+        raise OSError(errno.ENOSPC, f"{found} of {expected} samples were written: is the disk full?", str(path))
 
 
 def _check(sample: Sample) -> None:

@@ -4,7 +4,7 @@
 
 Everything here is NumPy; the networks run in JAX on a few fixed batch shapes, so that photos of different sizes share
 what was compiled, and many photos at once share the batches, too. Inside this module coordinates are *edges*: pixel i
-covers [i, i + 1). The results are shifted to the convention of the rest of the package, where the center of the top-left
+covers [i, i + 1). The results are shifted to the convention of the rest of the package: the center of the top-left
 pixel is (0, 0).
 """
 
