@@ -51,6 +51,8 @@ def open_photo(raw: RawImage, *, max_megapixels: float) -> OpenPhoto:
             raise Rejected(str(error)) from None
     elif raw.pixels is not None:
         pixels = np.ascontiguousarray(raw.pixels)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
+            raise Rejected(f"{pixels.dtype} pixels of shape {list(pixels.shape)}, expected uint8 [H, W, 3]")
         digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
         photo = Photo(pixels, PhotoHeader("pixels", pixels.shape[1], pixels.shape[0]), ())
     else:

@@ -61,9 +61,7 @@ def choose(faces: Detections, photo: OpenPhoto) -> int:
     place = photo.near if photo.near.shape == (2,) else (photo.near[:2] + photo.near[2:]) / 2
     best = int(np.argmin(np.sum((center - place) ** 2, axis=1)))
     if np.any(np.abs(center[best] - place) > size[best] / 2):
-        raise Rejected(
-            f"no face was found at ({place[0]:.0f}, {place[1]:.0f}), where the data set says that there is one"
-        )
+        raise Rejected(f"no face was found at ({place[0]:.0f}, {place[1]:.0f}), where the data set has one")
     return best
 
 

@@ -4,7 +4,7 @@ Photos are opened in groups of bounded size, so that faces are searched for in m
 photos still fits in memory. Groups depend on the entries alone: any number of workers makes the same bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,10 +29,12 @@ class Settings:
     max_megapixels: float = MAX_MEGAPIXELS
 
 
-def make_rows(source: Source, entries: Sequence[Entry], settings: Settings) -> list[Row]:
-    """One row per entry, in the same order."""
+def make_rows(
+    source: Source, entries: Sequence[Entry], settings: Settings, reading: Callable[[str], None] = lambda name: None
+) -> list[Row]:
+    """One row per entry, in the same order; `reading` is told the name of each image before it is read."""
     rows: dict[str, Row] = {}
-    for opened, rejected in _groups(source, entries, settings):
+    for opened, rejected in _groups(source, entries, settings, reading):
         rows |= {row.name: row for row in rejected}
         matrices = _matrices([photo for _, photo in opened])
         for (entry, photo), matrix in zip(opened, matrices, strict=True):
@@ -41,13 +43,14 @@ def make_rows(source: Source, entries: Sequence[Entry], settings: Settings) -> l
 
 
 def _groups(
-    source: Source, entries: Sequence[Entry], settings: Settings
+    source: Source, entries: Sequence[Entry], settings: Settings, reading: Callable[[str], None]
 ) -> Iterator[tuple[list[tuple[Entry, OpenPhoto]], list[Row]]]:
     """Photos that could be opened, and rows of those that could not."""
     opened: list[tuple[Entry, OpenPhoto]] = []
     rejected: list[Row] = []
     held = 0
     for entry in entries:
+        reading(entry.name)
         try:
             photo = open_photo(source.read(entry), max_megapixels=settings.max_megapixels)
         except Exception as error:
@@ -70,10 +73,21 @@ def _matrices(photos: list[OpenPhoto]) -> list[np.ndarray | Exception]:
         except Exception as error:
             matrices.append(error)
     searched = [i for i, photo in enumerate(photos) if photo.needs_detection]
-    if searched:
-        for i, found in zip(searched, _face_finder().find([photos[i] for i in searched]), strict=True):
-            matrices[i] = found
+    for i, found in zip(searched, _find([photos[i] for i in searched]), strict=True):
+        matrices[i] = found
     return matrices
+
+
+def _find(photos: list[OpenPhoto]) -> list[np.ndarray | Exception]:
+    """Searches all photos at once; one by one if one of them makes the search fail."""
+    if not photos:
+        return []
+    try:
+        return list(_face_finder().find(photos))
+    except Exception as error:
+        if len(photos) == 1:
+            return [error]
+        return [found for photo in photos for found in _find([photo])]
 
 
 def _row(entry: Entry, photo: OpenPhoto, matrix: np.ndarray | Exception, settings: Settings) -> Row:

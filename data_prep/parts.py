@@ -132,7 +132,7 @@ def read_part(path: Path) -> list[Row]:
       PartsError: if the file is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as part:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as part:
             ends = np.cumsum(part["lengths"]).tolist()
             messages, digests = part["messages"].tobytes(), part["digests"]
             notes = json.loads(part["notes"].tobytes())
@@ -148,7 +148,7 @@ def read_part(path: Path) -> list[Row]:
 def read_digests(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """(digests u8 [N, 32], accepted bool [N]) of a part, without its images."""
     try:
-        with np.load(path, allow_pickle=False) as part:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as part:
             return part["digests"], part["lengths"] > 0
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise PartsError(f"{path} is damaged ({error}): delete it and start the same command again") from None

@@ -13,7 +13,7 @@ import itertools
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -24,14 +24,15 @@ from tqdm import tqdm
 from data_prep.duplicates import find_duplicates
 from data_prep.part_worker import Settings
 from data_prep.parts import PartsError, PartStore, read_digests, read_part, storage_advice
-from data_prep.source import Entry, Source
-from data_prep.workers import Task, make_parts
+from data_prep.source import Entry, HasSideFiles, Source
+from data_prep.workers import Made, Task, make_parts
 from sirjax.data.records import MANIFEST, RecordsError, RecordSource, open_records, read_manifest
 from sirjax.data.writing import RecordWriter
 from sirjax.types import IMAGE_SIZE
 
 ENGINE_VERSION = 1  # raised when the same input gives other bytes than before
 PART_ENTRIES = 256
+MakeParts = Callable[[Source, Sequence[Task], Settings, int], Iterator[Made]]  # the last is the number of workers
 _LIBRARIES = ("jax", "numpy", "opencv-python")  # the crops' bytes may differ from one version to the next
 
 
@@ -46,6 +47,7 @@ def prepare(
     entries: Sequence[Entry] | None = None,
     selection: str = "all",
     part_entries: int = PART_ENTRIES,
+    make: MakeParts = make_parts,
 ) -> RecordSource:
     """Makes the records of a raw data set, or goes on making them, or finds them made.
 
@@ -61,6 +63,7 @@ def prepare(
       entries: which of the source's entries to take, in increasing order of name; by default all.
       selection: in words, how `entries` were selected; kept in the manifest.
       part_entries: entries per part.
+      make: who makes the missing parts: processes of this machine, or other machines (data_prep.beam_pipeline).
 
     Returns:
       The records.
@@ -81,16 +84,28 @@ def prepare(
         **asdict(settings),
         "selection": selection,
     }
-    origin = {"entries": len(entries), "entries_sha256": _digest((entry.name, entry.identity) for entry in entries)}
+    side_files = source.side_files() if isinstance(source, HasSideFiles) else {}
+    origin = {
+        "entries": len(entries),
+        "entries_sha256": _digest((entry.name, entry.identity) for entry in entries),
+        "side_files_sha256": _digest(sorted(side_files.items())),
+    }
     store = PartStore(out, _fingerprint(entries, parameters, part_entries), drop_others=overwrite)
     if _is_made(out, parameters, origin):
         shutil.rmtree(store.folder, ignore_errors=True)  # of a run that was killed just after its last step
         return _open(out)
     _refuse_other_records(out, overwrite)
     with store:
-        _make_missing_parts(source, entries, store, settings, workers, part_entries, progress)
+        _make_missing_parts(source, entries, store, settings, workers, part_entries, progress, make)
         paths = [store.path(index) for index in range(-(-len(entries) // part_entries))]
-        _assemble(paths, store, out, parameters, origin, overwrite, progress)
+        writer = RecordWriter(
+            out,
+            parameters=parameters,
+            origin=origin | {"images_sha256": _digest_of_images(paths)},
+            overwrite=overwrite,
+            scratch=store.folder / "tmp-records",  # cleared away like everything that a killed process leaves
+        )
+        _assemble(paths, writer, side_files, progress)
         store.remove()
     return _open(out)
 
@@ -122,9 +137,13 @@ def _refuse_other_records(out: Path, overwrite: bool) -> None:
 
 def _fingerprint(entries: Sequence[Entry], parameters: dict[str, Any], part_entries: int) -> str:
     """Of everything that a part's bytes depend on."""
-    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    settings = json.dumps([ENGINE_VERSION, part_entries, parameters, versions], sort_keys=True)
+    settings = json.dumps([ENGINE_VERSION, part_entries, parameters, library_versions()], sort_keys=True)
     return _digest([settings, *((entry.name, entry.identity, entry.where) for entry in entries)])
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries on which a part's bytes depend."""
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
 
 
 def _digest(items: Iterable[Any]) -> str:
@@ -142,6 +161,7 @@ def _make_missing_parts(
     workers: int,
     part_entries: int,
     progress: bool,
+    make: MakeParts,
 ) -> None:
     done = store.done()
     tasks = [
@@ -152,7 +172,7 @@ def _make_missing_parts(
     finished = len(entries) - sum(len(task.entries) for task in tasks)
     bar = tqdm(total=len(entries), initial=finished, unit=" photos", desc="preparing", disable=not progress)
     rejected = 0
-    with bar, closing(make_parts(source, tasks, settings, workers)) as parts:
+    with bar, closing(make(source, tasks, settings, workers)) as parts:
         try:
             for made in parts:
                 rejected += made.rejected
@@ -163,25 +183,12 @@ def _make_missing_parts(
             raise
 
 
-def _assemble(
-    paths: list[Path],
-    store: PartStore,
-    out: Path,
-    parameters: dict[str, Any],
-    origin: dict[str, Any],
-    overwrite: bool,
-    progress: bool,
-) -> None:
+def _assemble(paths: list[Path], writer: RecordWriter, side_files: dict[str, str], progress: bool) -> None:
     """Joins the parts to a records folder, without the faces that are in there twice."""
     duplicates = find_duplicates(paths)
-    origin = {**origin, "images_sha256": _digest_of_images(paths)}
-    _check_room(paths, out)
-    scratch = store.folder / "tmp-records"  # cleared away like everything that a killed process leaves
+    _check_room(paths, writer.path)
     try:
-        with (
-            RecordWriter(out, parameters=parameters, origin=origin, overwrite=overwrite, scratch=scratch) as writer,
-            tqdm(total=len(paths), unit=" parts", desc="writing", disable=not progress) as bar,
-        ):
+        with writer, tqdm(total=len(paths), unit=" parts", desc="writing", disable=not progress) as bar:
             for path in paths:
                 for row in read_part(path):
                     reason = duplicates.get(row.name, row.reason)
@@ -190,8 +197,10 @@ def _assemble(
                     else:
                         writer.add(row.sample)
                 bar.update()
+            for name, text in side_files.items():
+                writer.add_file(name, text)
     except OSError as error:
-        raise PartsError(storage_advice(out.parent, error)) from None
+        raise PartsError(storage_advice(writer.path.parent, error)) from None
 
 
 def _digest_of_images(paths: list[Path]) -> str:

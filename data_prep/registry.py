@@ -21,6 +21,14 @@ SOURCES = {
         "LandmarkFiles",
         "photos with 68 landmarks in .pts files: 300-W, HELEN, AFW, LFPW, IBUG",
     ),
+    "300w-lp": ("data_prep.w300_lp", "W300LP", "300W-LP: photos turned to large poses, with .mat files"),
+    "tfds-300w-lp": ("data_prep.the300w_lp", "The300WLP", "300W-LP as tensorflow-datasets prepares it (the300w_lp)"),
+    "insightface-pack": ("data_prep.insightface_rec", "InsightFacePack", "face recognition packs, .rec with .idx"),
+    "aflw2000": ("data_prep.aflw2000", "AFLW2000", "AFLW2000-3D, for evaluation"),
+    "lfw": ("data_prep.lfw", "LFW", "Labeled Faces in the Wild with a list of pairs, for evaluation"),
+    "cfp": ("data_prep.cfp", "CFP", "Celebrities in Frontal-Profile with its pairs, for evaluation"),
+    "ytf": ("data_prep.ytf", "YTF", "YouTube Faces with its pairs of videos, for evaluation"),
+    "micc": ("data_prep.micc", "MICC", "Florence 2D/3D faces: frames, and a list of the scans, for evaluation"),
 }
 
 

@@ -7,7 +7,7 @@ Photo coordinates (u, v) are pixels, u to the right and v down; the center of th
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -36,6 +36,15 @@ class RawImage:
     landmarks: np.ndarray | None = None  # f64 [68, 2] photo pixels as stored (before any EXIF turn), iBUG order
     five_points: np.ndarray | None = None  # f64 [5, 2] photo pixels: eye centers, nose tip, mouth corners
     near: np.ndarray | None = None  # f64 [2] point or [4] box (left, top, right, bottom) of the face that is meant
+
+
+@runtime_checkable
+class HasSideFiles(Protocol):
+    """A source that comes with more than samples: pairs to compare, poses, a list of scans."""
+
+    def side_files(self) -> dict[str, str]:
+        """File name -> text to keep beside the samples; no machine paths."""
+        ...
 
 
 class Source(Protocol):

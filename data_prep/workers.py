@@ -1,7 +1,8 @@
 """A pool of processes that makes parts and survives what images can do to a process.
 
 Every worker is a fresh (spawned) process with one thread: the bytes must not depend on how many there are. A worker
-that dies while it decodes an image takes nothing else with it: the image is found by halving the part and rejected.
+that dies while it decodes an image takes nothing else with it: every process notes what it reads, so the image is known
+and rejected.
 """
 
 import contextlib
@@ -13,14 +14,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from data_prep.part_worker import Settings, make_rows
-from data_prep.parts import DIGEST_BYTES, PartsError, Row, write_part
+from data_prep.parts import DIGEST_BYTES, PartsError, Row, storage_advice, write_part
 from data_prep.source import Entry, Source
 
 DIED = "the process that read this image died of it: a damaged file, or more memory than there is"
 LOST_DISK_ROWS = 16  # a part of at least so many entries, all of them unreadable, is not the images' fault
+_KILLED = (
+    "a worker process was killed, not by an image it was reading: if memory ran out, start the same command again with "
+    "fewer --workers, it goes on where it stopped"
+)
+_MARK = "tmp-reading-"  # a process notes here, beside the parts, what it is reading
 _IN_FLIGHT = 3  # parts handed out per worker: enough to keep all busy
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -62,8 +70,12 @@ def make_parts(source: Source, tasks: Sequence[Task], settings: Settings, worker
                 del remaining[made.index]
                 yield made
         except BrokenProcessPool:
-            # The dead process had one of the first unfinished parts: these go one by one, each in its own process.
-            for task in list(remaining.values())[: workers * _IN_FLIGHT]:
+            folder = tasks[0].path.parent
+            names = _take_marks(folder)  # what the processes were reading, the dead one and the others
+            suspects = [task for task in remaining.values() if names & {entry.name for entry in task.entries}]
+            if not suspects:
+                raise PartsError(_KILLED) from None
+            for task in suspects:
                 yield _make_carefully(source, remaining.pop(task.index), settings)
 
 
@@ -84,22 +96,26 @@ def _run(source: Source, tasks: Sequence[Task], settings: Settings, workers: int
 
 
 def _make_carefully(source: Source, task: Task, settings: Settings) -> Made:
-    """Makes a part that may have killed a process: finds the deadly entries first, then does without them."""
-    deadly = frozenset(_deadly(source, task.entries, settings))
-    with _pool(source, settings, 1) as pool:
-        return pool.submit(_make, task, deadly).result()
+    """Makes a part in a process of its own, without the images that this process dies of."""
+    deadly: frozenset[str] = frozenset()
+    while True:
+        try:
+            with _pool(source, settings, 1) as pool:
+                return pool.submit(_make, task, deadly).result()
+        except BrokenProcessPool:
+            names = _take_marks(task.path.parent)
+            if not names - deadly:
+                raise PartsError(_KILLED) from None
+            deadly |= names
 
 
-def _deadly(source: Source, entries: Sequence[Entry], settings: Settings) -> list[str]:
-    try:
-        with _pool(source, settings, 1) as pool:
-            pool.submit(_rehearse, entries).result()
-        return []
-    except BrokenProcessPool:
-        if len(entries) == 1:
-            return [entries[0].name]
-        middle = len(entries) // 2
-        return _deadly(source, entries[:middle], settings) + _deadly(source, entries[middle:], settings)
+def _take_marks(folder: Path) -> set[str]:
+    """The names of the images that processes were reading when they ended; forgets them."""
+    names = set()
+    for mark in folder.glob(f"{_MARK}*"):
+        names.add(mark.read_text(encoding="utf-8"))
+        mark.unlink()
+    return names - {""}
 
 
 @contextlib.contextmanager
@@ -161,7 +177,13 @@ def _die_with_parent() -> None:
 def _make(task: Task, deadly: frozenset[str] = frozenset()) -> Made:
     source, settings = _here()
     safe = [entry for entry in task.entries if entry.name not in deadly]
-    made = iter(make_rows(source, safe, settings))
+    mark = task.path.parent / f"{_MARK}{os.getpid()}"
+    try:
+        with open(mark, "wb", buffering=0) as file:
+            made = iter(make_rows(source, safe, settings, partial(_note, file)))
+        mark.unlink()
+    except OSError as error:
+        raise PartsError(storage_advice(mark.parent, error)) from None
     rows = [
         Row(entry.name, bytes(DIGEST_BYTES), reason=DIED) if entry.name in deadly else next(made)
         for entry in task.entries
@@ -175,8 +197,10 @@ def _make(task: Task, deadly: frozenset[str] = frozenset()) -> Made:
     return Made(task.index, len(rows), sum(row.sample is None for row in rows))
 
 
-def _rehearse(entries: Sequence[Entry]) -> None:
-    make_rows(_here()[0], entries, _here()[1])
+def _note(mark: BinaryIO, name: str) -> None:
+    mark.seek(0)
+    mark.truncate()
+    mark.write(name.encode())
 
 
 def _here() -> tuple[Source, Settings]:

@@ -114,6 +114,16 @@ class RecordWriter:
         """Notes in the manifest an input that did not become a sample."""
         self._rejected[name] = reason
 
+    def add_file(self, name: str, text: str) -> None:
+        """Puts a text file beside the samples: what the set as a whole comes with, such as pairs to compare.
+
+        Raises:
+          ValueError: if the name is a path, or that of a file that records are made of.
+        """
+        if Path(name).name != name or name.endswith((".json", ".npy")) or "array_record" in name:
+            raise ValueError(f"a file beside records cannot be named {name!r}: choose a plain name such as pairs.tsv")
+        (self._folder / name).write_text(text, encoding="utf-8")
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
