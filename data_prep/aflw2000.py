@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.matlab import landmarks_from_matlab, read_fields
-from data_prep.raw_files import find_folder, read_bytes
+from data_prep.raw_files import file_stamp, find_folder, read_bytes
 from data_prep.source import Entry, RawImage, Rejected
 
 PAGE = "http://www.cbsr.ia.ac.cn/users/xiangyuzhu/projects/3DDFA/main.htm"
@@ -37,7 +37,8 @@ class AFLW2000:
 
     def entries(self) -> list[Entry]:
         """Every .jpg of the folder."""
-        return [Entry(path.name) for path in sorted(self.root.glob("*.jpg"))]
+        paths = sorted(self.root.glob("*.jpg"))
+        return [Entry(path.name, None, file_stamp(path) + file_stamp(path.with_suffix(".mat"))) for path in paths]
 
     def read(self, entry: Entry) -> RawImage:
         """The photo and its 68 landmarks."""

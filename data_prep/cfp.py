@@ -12,6 +12,7 @@ The data: http://www.cfpw.io (S. Sengupta et al., WACV 2016).
 """
 
 import argparse
+import io
 import posixpath
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from data_prep.pairs import PAIRS_FILE, Pair, pairs_to_text, sample_names
-from data_prep.raw_files import find_folder, read_bytes, read_text
+from data_prep.raw_files import file_stamp, find_folder, read_bytes, read_text
 from data_prep.source import Entry, RawImage
 
 PAGE = "http://www.cfpw.io"
@@ -51,7 +52,8 @@ class CFP:
 
     def entries(self) -> list[Entry]:
         """Every photo named by the pairs."""
-        return [Entry(name, identity=name.split("/")[0]) for name in sample_names(self.pairs)]
+        images = self.root / "Data/Images"
+        return [Entry(name, name.split("/")[0], file_stamp(images / name)) for name in sample_names(self.pairs)]
 
     def read(self, entry: Entry) -> RawImage:
         """The photo, and the box of its hand-marked points as a hint to the face that is meant."""
@@ -67,7 +69,7 @@ class CFP:
             path = (self.root / folder / entry.name).with_suffix(".txt")
             if path.is_file():
                 try:
-                    points = np.loadtxt(path, delimiter=",", ndmin=2)
+                    points = np.loadtxt(io.BytesIO(path.read_bytes()), delimiter=",", ndmin=2)
                 except ValueError:
                     return None  # a hint only: the photo is good without it
                 if points.size and points.shape[1] == 2 and np.isfinite(points).all():

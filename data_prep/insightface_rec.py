@@ -45,24 +45,28 @@ class InsightFacePack:
           ValueError: if `property` is not three numbers.
         """
         root = Path(root)
-        if root.suffix == ".rec":
-            root, stem = root.parent, root.stem
-        self.path, self.index_path = root / f"{stem}.rec", root / f"{stem}.idx"
-        for path in (self.path, self.index_path):
+        self.root, self.stem = (root.parent, root.stem) if root.suffix == ".rec" else (root, stem)
+        for suffix in (".rec", ".idx"):
+            path = self.root / f"{self.stem}{suffix}"
             if not path.is_file():
-                raise FileNotFoundError(f"{path} is missing: a pack holds {stem}.rec and .idx; get one from {PAGE}")
-        self.size = _size(root / "property")
-        self._records = RecordFile(self.path)
+                raise FileNotFoundError(
+                    f"{path} is missing: a pack holds {self.stem}.rec and .idx; get one from {PAGE}"
+                )
+        self.size = _size(self.root / "property")
         self.parameters = {"preparer": "insightface_rec", "size": list(self.size or ()), "licence": LICENCE}
+
+    @property
+    def _records(self) -> RecordFile:
+        return RecordFile(self.root / f"{self.stem}.rec")
 
     def entries(self) -> list[Entry]:
         """Every image; `where` is its byte offset and its label."""
-        offsets = read_index(self.index_path)
+        offsets = read_index(self.root / f"{self.stem}.idx")
         entries = []
         for label, number in self._images(offsets):
             entries.append(Entry(f"{label:07d}/{number:09d}.jpg", f"{label:07d}", (offsets[number], label)))
         if not entries:
-            raise ValueError(f"{self.path} holds no images: get the pack again from {PAGE}")
+            raise ValueError(f"{self._records.path} holds no images: get the pack again from {PAGE}")
         return sorted(entries, key=lambda entry: entry.name)
 
     def read(self, entry: Entry) -> RawImage:
@@ -80,32 +84,34 @@ class InsightFacePack:
         first = self._records.read_header(offsets[0]) if 0 in offsets else None
         if first is None or first.flag == 0 or max(first.labels) > _EXACT:
             headers = {number: self._records.read_header(offset) for number, offset in offsets.items()}
-            return [(_label(header, self.path), number) for number, header in headers.items() if header.image_bytes]
+            return [
+                (_label(header, self._records.path), number) for number, header in headers.items() if header.image_bytes
+            ]
         if len(first.labels) < 2:
-            raise ValueError(f"record 0 of {self.path} is {list(first.labels)}, not the ends of images and people")
+            raise ValueError(f"record 0 of {self.stem}.rec is {list(first.labels)}, not the ends of images and people")
         images = []
         for person in range(int(first.labels[0]), int(first.labels[1])):
             numbers = self._range(person, offsets)
             if numbers:
-                label = _label(self._records.read_header(offsets[numbers[0]]), self.path)
+                label = _label(self._records.read_header(offsets[numbers[0]]), self.stem)
                 images += [(label, number) for number in numbers]
         return images
 
     def _range(self, person: int, offsets: dict[int, int]) -> range:
         header = self._records.read_header(offsets[person]) if person in offsets else None
         if header is None or len(header.labels) < 2:
-            raise ValueError(f"record {person} of {self.path} is no person's range of images: get the pack again")
+            raise ValueError(f"record {person} of {self.stem}.rec is no person's range of images: get the pack again")
         numbers = range(int(header.labels[0]), int(header.labels[1]))
         if numbers and not {numbers[0], numbers[-1]} <= offsets.keys():
             listed = f"images {numbers.start} to {numbers.stop - 1} of record {person}"
-            raise ValueError(f"{self.index_path} does not list {listed}: get the pack again from {PAGE}")
+            raise ValueError(f"{self.stem}.idx does not list {listed}: get the pack again from {PAGE}")
         return numbers
 
 
-def _label(header: RecordHeader, path: Path) -> int:
+def _label(header: RecordHeader, stem: str) -> int:
     label = header.labels[0]
     if label != int(label):
-        raise ValueError(f"record {header.number} of {path} has the label {label}, not a person's number")
+        raise ValueError(f"record {header.number} of {stem}.rec has the label {label}, not a person's number")
     return int(label)
 
 

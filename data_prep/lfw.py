@@ -16,7 +16,7 @@ import argparse
 from pathlib import Path
 
 from data_prep.pairs import PAIRS_FILE, Pair, pairs_to_text, sample_names
-from data_prep.raw_files import find_folder, read_bytes, read_text
+from data_prep.raw_files import file_stamp, find_folder, read_bytes, read_text
 from data_prep.source import Entry, RawImage
 
 PAGE = "http://vis-www.cs.umass.edu/lfw/"
@@ -48,7 +48,8 @@ class LFW:
 
     def entries(self) -> list[Entry]:
         """Every photo named by the pairs; one that is missing is rejected when it is read."""
-        return [Entry(name, identity=name.split("/")[0]) for name in sample_names(self.pairs)]
+        names = sample_names(self.pairs)
+        return [Entry(name, name.split("/")[0], file_stamp(self.root / name)) for name in names]
 
     def read(self, entry: Entry) -> RawImage:
         """The photo; LFW gives no points."""

@@ -30,6 +30,15 @@ def read_bytes(path: Path, name: str | None = None) -> bytes:
     return data
 
 
+def file_stamp(path: Path) -> tuple[int, ...]:
+    """(bytes, modification time in ns), or () without the file: kept in entries, so that a changed file is noticed."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return (status.st_size, status.st_mtime_ns)
+
+
 def read_text(path: Path, page: str) -> str:
     """A list that the whole data set depends on.
 

@@ -45,38 +45,39 @@ class The300WLP:
         if landmarks not in FIELDS:
             raise ValueError(f"landmarks must be one of {', '.join(FIELDS)}, got {landmarks!r}")
         pattern = "**/the300w_lp-train.*-of-*"
-        self.files = sorted(path for path in Path(root).glob(pattern) if _kind(path))
-        if not self.files:
+        files = sorted(path for path in Path(root).glob(pattern) if _kind(path.name))
+        if not files:
             raise FileNotFoundError(
                 f"{root} holds no the300w_lp-train.tfrecord-* or .array_record-*: make them with `{_COMMAND}` "
                 f"(the data: {PAGE}), or prepare the original tree as w300_lp"
             )
-        if len({(path.parent, _kind(path)) for path in self.files}) > 1:
+        if len({(path.parent, _kind(path.name)) for path in files}) > 1:
             raise ValueError(f"{root} holds the300w_lp more than once: name one folder with files of one format")
+        self.root, self.files = files[0].parent, [path.name for path in files]
         self.landmarks = landmarks
-        self._readers: dict[Path, Any] = {}
+        self._readers: dict[str, Any] = {}
         self.parameters = {"preparer": "the300w_lp", "landmarks": landmarks, "licence": LICENCE}
 
     def entries(self) -> list[Entry]:
         """Every record, named by its file's and its own number; `where` is file and place."""
         entries = []
-        for number, path in enumerate(self.files):
-            if _kind(path) == "tfrecord":
-                places = tfrecord.record_places(path)
+        for number, file in enumerate(self.files):
+            if _kind(file) == "tfrecord":
+                places = tfrecord.record_places(self.root / file)
             else:
-                places = [(index,) for index in range(self._reader(path).num_records())]
+                places = [(index,) for index in range(self._reader(file).num_records())]
             entries += [Entry(f"{number:05d}/{i:06d}.jpg", where=(number, *place)) for i, place in enumerate(places)]
         return entries
 
     def read(self, entry: Entry) -> RawImage:
         """The photo and its 68 landmarks."""
         number, *place = entry.where
-        path = self.files[number]
+        file = self.files[number]
         if len(place) == 2:
-            message = tfrecord.read_record(path, (place[0], place[1]))
+            message = tfrecord.read_record(self.root / file, (place[0], place[1]))
         else:
-            message = self._reader(path).read([place[0]])[0]
-        return self._parse(message, f"record {place[0]} of {path.name}")
+            message = self._reader(file).read([place[0]])[0]
+        return self._parse(message, f"record {place[0]} of {file}")
 
     def _parse(self, message: bytes, name: str) -> RawImage:
         from google.protobuf.message import DecodeError
@@ -98,19 +99,19 @@ class The300WLP:
             raise Rejected(f"image of {name} is not one encoded image")
         return RawImage(data=image[0], landmarks=points)
 
-    def _reader(self, path: Path) -> Any:
+    def _reader(self, file: str) -> Any:
         from array_record.python.array_record_module import ArrayRecordReader
 
-        if path not in self._readers:
-            self._readers[path] = ArrayRecordReader(str(path), "readahead_buffer_size:0")
-        return self._readers[path]
+        if file not in self._readers:
+            self._readers[file] = ArrayRecordReader(str(self.root / file), "readahead_buffer_size:0")
+        return self._readers[file]
 
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_readers": {}}  # an open file cannot go to another process
 
 
-def _kind(path: Path) -> str:
-    return next((kind for kind in ("tfrecord", "array_record") if f".{kind}-" in path.name), "")
+def _kind(file: str) -> str:
+    return next((kind for kind in ("tfrecord", "array_record") if f".{kind}-" in file), "")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

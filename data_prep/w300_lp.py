@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from data_prep.matlab import landmarks_from_matlab, read_fields
-from data_prep.raw_files import find_folder, read_bytes
+from data_prep.raw_files import file_stamp, find_folder, read_bytes
 from data_prep.source import Entry, RawImage, Rejected
 
 PAGE = "http://www.cbsr.ia.ac.cn/users/xiangyuzhu/projects/3DDFA/main.htm"
@@ -74,7 +74,7 @@ class W300LP:
             names += [(below / file).as_posix() for file in files if file.lower().endswith(".jpg")]
         if not names:
             raise FileNotFoundError(f"{self.root} holds no .jpg: unpack 300W-LP from {PAGE}")
-        return [Entry(name) for name in sorted(names)]
+        return [Entry(name, None, file_stamp(self.root / name)) for name in sorted(names)]
 
     def read(self, entry: Entry) -> RawImage:
         """The photo and its 68 landmarks."""

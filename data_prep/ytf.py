@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.pairs import PAIRS_FILE, Pair, pairs_to_text, sample_names
-from data_prep.raw_files import find_folder, read_bytes, read_text
+from data_prep.raw_files import file_stamp, find_folder, read_bytes, read_text
 from data_prep.source import Entry, RawImage, Rejected
 
 PAGE = "https://www.cs.tau.ac.il/~wolf/ytfaces/"
@@ -53,7 +53,7 @@ class YTF:
         self.parameters = {"preparer": "ytf", "pairs": path.name, "frame_step": frame_step, "licence": LICENCE}
 
     def entries(self) -> list[Entry]:
-        """Every `frame_step`-th frame of the videos; `where` is the box of the face that is meant, if one is listed.
+        """Every `frame_step`-th frame of the videos; `where` ends with the box of the face that is meant.
 
         A video without frames is one entry with its own name, to be rejected when it is read.
         """
@@ -64,8 +64,11 @@ class YTF:
             if person not in boxes:
                 boxes = {person: self._boxes(person)}  # videos are sorted: one person at a time
             files = sorted((self.root / _FRAMES / video).glob("*.jpg"), key=_frame_number)
-            names = [video + file.name for file in files[:: self.frame_step]] or [video.rstrip("/")]
-            entries += [Entry(name, person, boxes[person].get(name, ())) for name in names]
+            for file in files[:: self.frame_step]:
+                name = video + file.name
+                entries.append(Entry(name, person, file_stamp(file) + boxes[person].get(name, ())))
+            if not files:
+                entries.append(Entry(video.rstrip("/"), person))
         if not any(entry.name.endswith(".jpg") for entry in entries):
             raise FileNotFoundError(f"{self.root / _FRAMES} holds none of the pairs' videos: unpack it from {PAGE}")
         return sorted(entries, key=lambda entry: entry.name)
@@ -75,7 +78,8 @@ class YTF:
         if not entry.name.endswith(".jpg"):
             raise Rejected(f"the video has no frames in {_FRAMES}")
         data = read_bytes(self.root / _FRAMES / entry.name, entry.name)
-        return RawImage(data=data, near=np.array(entry.where, np.float64) if entry.where else None)
+        box = entry.where[2:]
+        return RawImage(data=data, near=np.array(box, np.float64) if box else None)
 
     def side_files(self) -> dict[str, str]:
         """The pairs of videos, as `pairs.tsv`."""

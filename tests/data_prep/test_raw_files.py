@@ -60,3 +60,13 @@ def test_a_wrong_folder_is_refused_with_the_page_to_get_the_data_from(tmp_path):
         raw_files.find_folder(tmp_path, ["Ada", "Bob"], "LFW", "https://example.org")
     with pytest.raises(FileNotFoundError, match=r"is not a folder: name the one that LFW was unpacked to"):
         raw_files.find_folder(tmp_path / "none", ["Ada"], "LFW", "https://example.org")
+
+
+def test_a_changed_file_has_another_stamp(tmp_path):
+    path = tmp_path / "a.jpg"
+    assert raw_files.file_stamp(path) == ()
+    path.write_bytes(b"12345")
+    size, _ = stamp = raw_files.file_stamp(path)
+    assert size == 5
+    path.write_bytes(b"123456")
+    assert raw_files.file_stamp(path) != stamp
