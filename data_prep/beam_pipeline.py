@@ -13,7 +13,7 @@ Needs the extra `beam`, on the workers as well.
 import copy
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from data_prep.beam_files import BeamPath
 from data_prep.part_worker import Settings
 from data_prep.parts import PartsError, read_digests, write_atomically
-from data_prep.preparation import library_versions
+from data_prep.preparation import MakeParts, library_versions
 from data_prep.source import Entry, Source
 from data_prep.workers import Made, Task, make_parts
 
@@ -32,9 +32,7 @@ PARTS_PER_ELEMENT = 8  # one process makes so many, or its start (a few seconds)
 _ENTRIES = "entries.jsonl"
 
 
-def beam_maker(
-    options: Sequence[str] = (), *, storage: str | None = None, raw_url: str | None = None
-) -> Callable[[Source, Sequence[Task], Settings, int], Iterator[Made]]:
+def beam_maker(options: Sequence[str] = (), *, storage: str | None = None, raw_url: str | None = None) -> MakeParts:
     """What `preparation.prepare` takes as `make`: lets a Beam runner make the missing parts.
 
     Args:
@@ -44,14 +42,14 @@ def beam_maker(
       raw_url: where workers find the folder that is the source's `root` here; by default at the same path.
     """
 
-    def make(source: Source, tasks: Sequence[Task], settings: Settings, workers: int) -> Iterator[Made]:
+    def make(source: Source, tasks: Sequence[Task], settings: Settings, workers: int) -> Generator[Made, None, None]:
         del workers  # how many there are is for the runner to say
         if not tasks:
             return
         local = tasks[0].path.parent
         folder = BeamPath(str(local.resolve()) if storage is None else storage) / _mark(local)
         spans = _store_entries(tasks, folder)
-        work = MakeParts(moved(source, raw_url), settings, folder.url)
+        work = PartsWorker(moved(source, raw_url), settings, folder.url)
         with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
             _ = (
                 pipeline
@@ -68,7 +66,7 @@ def beam_maker(
     return make
 
 
-class MakeParts(beam.DoFn):
+class PartsWorker(beam.DoFn):
     """Makes the parts of one element and stores them."""
 
     def __init__(self, source: Source, settings: Settings, folder_url: str):

@@ -84,9 +84,7 @@ class InsightFacePack:
         first = self._records.read_header(offsets[0]) if 0 in offsets else None
         if first is None or first.flag == 0 or max(first.labels) > _EXACT:
             headers = {number: self._records.read_header(offset) for number, offset in offsets.items()}
-            return [
-                (_label(header, self._records.path), number) for number, header in headers.items() if header.image_bytes
-            ]
+            return [(_label(header, self.stem), number) for number, header in headers.items() if header.image_bytes]
         if len(first.labels) < 2:
             raise ValueError(f"record 0 of {self.stem}.rec is {list(first.labels)}, not the ends of images and people")
         images = []

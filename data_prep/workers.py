@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Made:
     rejected: int
 
 
-def make_parts(source: Source, tasks: Sequence[Task], settings: Settings, workers: int) -> Iterator[Made]:
+def make_parts(source: Source, tasks: Sequence[Task], settings: Settings, workers: int) -> Generator[Made, None, None]:
     """Makes and writes the parts, in any order; yields what was made.
 
     Raises:

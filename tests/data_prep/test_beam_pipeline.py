@@ -5,13 +5,14 @@ import shutil
 import pytest
 
 from data_prep import beam_pipeline
-from data_prep.beam_pipeline import MakeParts, beam_maker, moved
+from data_prep.beam_pipeline import PartsWorker, beam_maker, moved
 from data_prep.identity_folders import IdentityFolders
 from data_prep.insightface_rec import InsightFacePack
 from data_prep.landmark_files import LandmarkFiles
 from data_prep.part_worker import Settings
 from data_prep.parts import PartsError
 from data_prep.preparation import prepare
+from sirjax.cli.main import main
 from tests.data_prep.photos import drawn_face, jpeg, landmark_tree, records_bytes
 from tests.data_prep.recordio_writer import packed, write_pack
 
@@ -104,6 +105,15 @@ def test_packs_are_read_from_elsewhere_too(tmp_path):
     assert records_bytes(tmp_path / "beam") == records_bytes(tmp_path / "local")
 
 
+def test_the_command_line_reaches_the_pipeline(raw, tmp_path, expected, capsys):
+    out, storage = str(tmp_path / "beam"), str(tmp_path / "storage")
+    options = ["--beam=--runner=DirectRunner", "--beam-storage", storage, "--beam-raw", f"{raw}/", "--quiet"]
+    assert main(["prepare", "landmark-files", str(raw), "--out", out, *options]) == 0
+    assert "9 photos, 1 rejected" in capsys.readouterr().out
+    sample = "sirjax_records-samples.array_record-00000-of-00001"
+    assert records_bytes(tmp_path / "beam")[sample] == expected[sample]
+
+
 @pytest.mark.slow
 def test_detected_faces_are_the_same_too(tmp_path):
     from skimage.data import astronaut
@@ -120,7 +130,7 @@ def test_detected_faces_are_the_same_too(tmp_path):
 
 
 def test_a_worker_with_other_libraries_is_refused(raw, monkeypatch):
-    work = MakeParts(LandmarkFiles(raw), Settings(), "unused")
+    work = PartsWorker(LandmarkFiles(raw), Settings(), "unused")
     work.setup()
     monkeypatch.setattr(beam_pipeline, "library_versions", lambda: work._versions | {"numpy": "1.0"})
     with pytest.raises(
@@ -130,7 +140,7 @@ def test_a_worker_with_other_libraries_is_refused(raw, monkeypatch):
 
 
 def test_a_job_that_lost_a_part_is_refused(raw, tmp_path, monkeypatch):
-    monkeypatch.setattr(MakeParts, "process", lambda self, element: iter(()))
+    monkeypatch.setattr(PartsWorker, "process", lambda self, element: iter(()))
     with pytest.raises(PartsError, match="the job ended without .*part-00000000: see the runner's log; the same"):
         prepare(LandmarkFiles(raw), tmp_path / "beam", make=beam_maker(), **QUIET)
     assert not (tmp_path / "beam").exists()
