@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         "progress": not args.quiet,
         "settings": Settings(quality=args.quality, max_megapixels=args.max_megapixels),
     }
+    if args.beam is not None:
+        options["make"] = _beam_maker(args, getattr(source, "root", args.raw))
     for out, chosen, selection in sets:
         if args.limit is not None:
             chosen, selection = chosen[: args.limit], f"{selection}, the first {args.limit}"
@@ -62,6 +65,17 @@ def run(args: argparse.Namespace) -> int:
         if args.preview is not None:
             _preview(out, args.preview if out == args.out else args.preview.with_stem(args.preview.stem + "_held_out"))
     return 0
+
+
+def _beam_maker(args: argparse.Namespace, root: Path) -> Any:
+    try:
+        from data_prep.beam_pipeline import beam_maker
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"--beam needs the extra beam ({error}): pip install 'sirjax[beam]'") from None
+    raw_url = args.beam_raw
+    if raw_url is not None and root.is_relative_to(args.raw):  # the photos may be in a folder below RAW
+        raw_url = f"{raw_url.rstrip('/')}/{root.relative_to(args.raw).as_posix()}".removesuffix("/.")
+    return beam_maker(shlex.split(args.beam), storage=args.beam_storage, raw_url=raw_url)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,6 +103,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--preview", type=Path, metavar="PNG", help="draw 64 random crops with their landmarks")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    cluster = parser.add_argument_group("on many machines (docs/data.md, Beyond one machine)")
+    cluster.add_argument(
+        "--beam", metavar="OPTIONS", help='let Apache Beam make the crops: --beam="--runner=FlinkRunner ..."'
+    )
+    cluster.add_argument(
+        "--beam-storage",
+        metavar="URL",
+        help="folder for work under way that all machines reach (default: beside the records)",
+    )
+    cluster.add_argument("--beam-raw", metavar="URL", help="where the workers find RAW (default: at the same path)")
 
 
 def _report(records: RecordSource, out: Path) -> None:
