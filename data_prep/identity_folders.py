@@ -104,7 +104,8 @@ def read_photo_file(root: Path, entry: Entry) -> bytes:
 
 def printable(name: str) -> str:
     """A file name as text that can be stored: bytes that are not UTF-8 become backslash escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    text = name.encode("utf-8", "backslashreplace").decode()
+    return name if text == name else text  # the same object: of millions of names, only one copy is kept
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

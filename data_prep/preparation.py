@@ -13,7 +13,7 @@ import itertools
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +32,8 @@ from sirjax.types import IMAGE_SIZE
 
 ENGINE_VERSION = 1  # raised when the same input gives other bytes than before
 PART_ENTRIES = 256
-MakeParts = Callable[[Source, Sequence[Task], Settings, int], Iterator[Made]]  # the last is the number of workers
+# Who makes the missing parts; the number is that of workers.
+MakeParts = Callable[[Source, Sequence[Task], Settings, int], Generator[Made, None, None]]
 _LIBRARIES = ("jax", "numpy", "opencv-python")  # the crops' bytes may differ from one version to the next
 
 
@@ -103,6 +104,7 @@ def prepare(
             parameters=parameters,
             origin=origin | {"images_sha256": _digest_of_images(paths)},
             overwrite=overwrite,
+            in_order=True,
             scratch=store.folder / "tmp-records",  # cleared away like everything that a killed process leaves
         )
         _assemble(paths, writer, side_files, progress)

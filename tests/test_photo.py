@@ -62,6 +62,18 @@ def test_exif_orientation_is_applied(tmp_path, format, orientation):
     np.testing.assert_allclose(got.astype(int), upright, atol=2)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_points_turn_with_the_pixels(format, orientation):
+    stored = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    got = photo.decode_photo(encoded(stored, format, exif=exif))
+    v, u = np.mgrid[:5, :7].reshape(2, -1)
+    turned = photo.turn_points(np.stack([u, v], axis=1).astype(float), got).astype(int)
+    np.testing.assert_array_equal(got.image[turned[:, 1], turned[:, 0]], stored[v, u])
+
+
 def test_damaged_exif_does_not_cost_the_photo(tmp_path):
     data = encoded(scene(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f", quality=98, subsampling=0)
     assert read_photo(written(tmp_path, data)).header.orientation == 1

@@ -47,6 +47,56 @@ def test_samples_keep_their_order_over_shards(tmp_path):
     assert [item.name for item in records] == [sample(i).name for i in range(5)]
 
 
+def test_names_in_order_need_not_be_remembered(tmp_path):
+    with RecordWriter(tmp_path / "a", in_order=True) as writer:
+        writer.add(sample(1))
+        writer.add(sample(3))
+        assert not writer._names
+        with pytest.raises(ValueError, match="sample 'photos/0002.jpg' follows 'photos/0003.jpg': sort them"):
+            writer.add(sample(2))
+        with pytest.raises(ValueError, match="two samples are named 'photos/0003.jpg'"):
+            writer.add(sample(3))
+    assert len(open_records(tmp_path / "a")) == 2
+
+
+def test_files_of_the_set_lie_beside_its_samples(tmp_path):
+    with RecordWriter(tmp_path / "a", origin={"entries": 3}) as writer:
+        writer.add(sample(1))
+        writer.add_file("pairs.tsv", "ö\t写\n")
+        for name in ("../pairs.tsv", "manifest.json", "identity_class.npy", "x.array_record-0"):
+            with pytest.raises(ValueError, match="a file beside records cannot be named"):
+                writer.add_file(name, "")
+    assert (tmp_path / "a" / "pairs.tsv").read_text(encoding="utf-8") == "ö\t写\n"
+    assert open_records(tmp_path / "a").manifest["origin"] == {"entries": 3}
+
+
+def test_records_can_be_built_in_a_given_folder(tmp_path):
+    with RecordWriter(tmp_path / "a", scratch=tmp_path / "scratch" / "b") as writer:
+        writer.add(sample(1))
+        assert (tmp_path / "scratch" / "b" / "shard-0").is_file()
+    assert len(open_records(tmp_path / "a")) == 1
+    assert not (tmp_path / "scratch" / "b").exists()
+
+
+def test_a_disk_that_takes_no_more_is_an_os_error_and_leaves_nothing(tmp_path, monkeypatch):
+    class FullDisk:
+        def write(self, message):
+            raise RuntimeError("write() failed: No space left on device")
+
+        def close(self):
+            raise RuntimeError("write() failed: No space left on device")
+
+    def write():
+        with RecordWriter(tmp_path / "a") as writer:
+            writer.add(sample(1))
+            writer._shard = FullDisk()
+            writer.add(sample(2))
+
+    with pytest.raises(OSError, match="No space left on device"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_interrupted_writer_leaves_nothing(tmp_path, error):
     def samples():

@@ -63,6 +63,29 @@ def test_all_faces_of_a_tiled_photo_are_found_the_largest_first(detector, portra
     assert found.points[-1, :, 0].min() > 360  # the small one
 
 
+def test_photos_searched_together_give_what_each_gives_alone(detector, portrait):
+    photos = [
+        portrait[20:240, 120:340],
+        np.full((50, 70, 3), 127, np.uint8),
+        portrait,
+        np.ascontiguousarray(portrait[:250, 300:60:-1]),
+        np.zeros((5, 5, 3), np.uint8),
+    ]
+    together = detector.detect_all(photos)
+    assert [len(found) for found in together] == [1, 0, 1, 1, 0]
+    for photo, found in zip(photos, together, strict=True):
+        alone = detector.detect(photo)
+        for field in ("boxes", "scores", "points"):
+            np.testing.assert_allclose(getattr(found, field), getattr(alone, field), atol=0.01)
+
+
+def test_faces_below_the_given_share_of_the_photo_are_passed_over(portrait):
+    # The face is about 75 pixels of 512: 0.15.
+    assert len(MTCNN(min_face_share=0.5).detect(portrait)) == 0
+    assert len(MTCNN(min_face_share=0.05).detect(portrait)) == 1
+    assert len(MTCNN(min_face_share=0.5).detect(portrait[60:180, 165:285])) == 1
+
+
 def test_face_of_ten_pixels_width_needs_a_smaller_minimum(portrait):
     small = cv2.resize(portrait, (70, 70), interpolation=cv2.INTER_AREA)  # the face is 12 pixels wide, 16 high
     assert len(MTCNN(min_face_size=40).detect(small)) == 0
@@ -90,6 +113,7 @@ def test_other_images_are_refused(detector, image):
     ("settings", "message"),
     [
         ({"min_face_size": 11}, "min_face_size must be at least 12, got 11"),
+        ({"min_face_share": 1.5}, "min_face_share must be between 0 and 1, got 1.5"),
         (
             {"thresholds": (0.6, 0.7, 1.0)},
             r"thresholds must be three numbers between 0 and 1, got \(0\.6, 0\.7, 1\.0\)",
