@@ -71,9 +71,11 @@ def crop_matrix(photo: OpenPhoto) -> Float[np.ndarray, "2 3"]:
     try:
         if photo.landmarks is not None:
             return alignment.crop_from_landmarks(photo.landmarks)
-        return alignment.crop_from_photo(photo.five_points)
+        if photo.five_points is not None:
+            return alignment.crop_from_photo(photo.five_points)
     except ValueError as error:
         raise Rejected(f"the face cannot be aligned: {error}") from None
+    raise Rejected("neither landmarks nor alignment points mark the face")
 
 
 def cut(photo: OpenPhoto, matrix: Float[np.ndarray, "2 3"], entry: Entry, quality: int | None) -> Sample:

@@ -10,6 +10,7 @@ tensorflow itself is neither needed nor imported.
 
 import os
 from functools import partial
+from pathlib import Path
 
 import tensorflow_datasets as tfds
 
@@ -27,7 +28,7 @@ class SirjaxRecords(tfds.core.read_only_builder.ReadOnlyBuilder):
         """
         if data_dir is None:
             raise ValueError("sirjax_records needs data_dir: the records folder, made with `sirjax prepare`")
-        read_manifest(data_dir)
+        read_manifest(Path(data_dir))
         super().__init__(builder_dir=os.fspath(data_dir))
 
     def __reduce__(self) -> tuple:
