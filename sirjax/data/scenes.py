@@ -113,11 +113,10 @@ def draw_view(random: np.random.Generator, num_expression: int, skin: Float[np.n
     """
     expression = np.zeros(num_expression)
     if random.random() >= 0.3:  # 30 % are exactly neutral
-        expression = _truncated_normal(random, num_expression, 2.0)
-    yaw = random.uniform(-60, 60)
-    if random.random() < 0.2:
-        yaw = random.choice((-1, 1)) * random.uniform(60, 90)
-    pitch, roll = random.uniform(-20, 20), random.uniform(-10, 10)
+        expression = random.uniform(0.2, 1.0) * _truncated_normal(random, num_expression, 2.0)
+    # As in photos from the web, most people look about at the camera; every fourth photo is from anywhere in front.
+    yaw = random.uniform(-90, 90) if random.random() < 0.25 else _truncated_normal(random, 1, 3.0)[0] * 20
+    pitch, roll = 10 * _truncated_normal(random, 2, 2.0)
     return View(
         expression=expression,
         rotation=rotation_from_degrees(pitch, yaw, roll),

@@ -35,7 +35,7 @@ from sirjax.types import IMAGE_SIZE, Camera, Coefficients
 
 BATCH_SIZE = 32  # fixed: another size could round the last bit differently, and the same seed must give the same bytes
 SUPERSAMPLING = 2
-RENDERER_VERSION = 1  # to be raised when the same seed begins to give other pictures
+RENDERER_VERSION = 2  # to be raised when the same seed begins to give other pictures
 OCCLUDED = 0.2  # share of photos with something in front of the face
 _GLOSS_SHARPNESS = 24.0
 

@@ -60,7 +60,7 @@ def masked_mean(
 
 
 def weighted_total(
-    terms: dict[str, Float[Array, " B"]],
+    terms: dict[str, Float[Array, " _"]],
     kl: Float[Array, ""] | None,
     has_landmarks: Bool[Array, " B"],
     has_identity: Bool[Array, " B"],
@@ -81,7 +81,8 @@ def weighted_total(
     then D times its own samples' part, as psum transposes to psum, so the *mean* over devices is the whole gradient.
 
     Args:
-      terms: values per sample by name, some or all of `TERMS`. A term left out is simply not in the sum.
+      terms: values per sample by name, some or all of `TERMS`. A term left out is simply not in the sum; unmarked terms
+        may be of a part of the samples, whose mean then stands for all.
       kl: `kl_to_standard_normal` of the same global batch, or None to leave it out.
       has_landmarks: which samples have landmark labels.
       has_identity: which samples have an identity.
@@ -104,7 +105,10 @@ def weighted_total(
         "softmax": has_identity,
         "center": has_identity,
     }
-    metrics = {name: masked_mean(terms[name], members.get(name, everyone), axis_name) for name in terms}
+    metrics = {
+        name: masked_mean(values, members.get(name, everyone[: len(values)]), axis_name)
+        for name, values in terms.items()
+    }
     if kl is not None:
         metrics["kl"] = kl
     total = jnp.zeros(())

@@ -65,8 +65,13 @@ class FaceNetworks(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, image: Float[Array, "B H W 3"]) -> NetworkOutput:
+    def __call__(self, image: Float[Array, "B H W 3"], drawn: int | None = None) -> NetworkOutput:
         """Reads aligned RGB images in [0, 1]; they are normalized here.
+
+        Args:
+          image: the images.
+          drawn: how many of them will be drawn: albedo and confidence, the dearer half of the networks, are read from
+            the first so many images only. None: from all.
 
         Raises:
           ValueError: if the images are not of `image_size`.
@@ -81,14 +86,16 @@ class FaceNetworks(nn.Module):
         split = self.shared_stages < NUM_STAGES
         own = slice(self.shared_stages, None)
 
-        def features(branch: str) -> Float[Array, "B F"]:
+        def features(branch: str, shared: Float[Array, "N h w C"] = shared) -> Float[Array, "N F"]:
             x = self._stages(own, branch)(shared) if split else shared
             return x.reshape(len(x), -1)
 
         shape = ShapeHead(self.num_shape, self.dtype, name="shape_head")(features("shape_branch"))
         head = NonIdentityHead(self.num_expression, self.hidden, self.dtype, name="non_identity_head")
         camera, expression, light = head(features("non_identity_branch"))
-        albedo_code = AlbedoHead(self.albedo_code, self.dtype, name="albedo_head")(features("albedo_branch"))
+        albedo_code = AlbedoHead(self.albedo_code, self.dtype, name="albedo_head")(
+            features("albedo_branch", shared[:drawn])
+        )
         decoder = AlbedoDecoder(
             uv_size=self.uv_size,
             channels=self.decoder_channels,
@@ -100,7 +107,7 @@ class FaceNetworks(nn.Module):
             name="albedo_decoder",
         )
         confidence = LightConfNet if self.light else ConfNet
-        pixel_confidence, feature_confidence = confidence(dtype=self.dtype, name="confidence")(image)
+        pixel_confidence, feature_confidence = confidence(dtype=self.dtype, name="confidence")(image[:drawn])
         return NetworkOutput(
             shape=shape,
             expression=expression,

@@ -64,6 +64,8 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
     schedule = make_schedule_for(config.optimizer, timeline)
     optimizer = make_optimizer(
         schedule,
+        kind=config.optimizer.kind,
+        muon_factor=config.optimizer.muon_factor,
         weight_decay=config.optimizer.weight_decay,
         clip_norm=config.optimizer.clip_norm,
     )

@@ -93,6 +93,7 @@ def make_method(config: Settings, face_model: FaceModel) -> Method:
         pose_weight=sir.pose_weight,
         expression_decay=sir.expression_decay,
         kl_scope=sir.kl_scope,
+        drawn_share=losses.drawn_share,
         compares_features=losses.perceptual > 0,
         camera_gains=make_gains(config.camera),
         backend=config.render.backend,

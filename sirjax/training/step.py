@@ -83,7 +83,7 @@ def make_train_step(
         values["landmark_error_px"] = masked_mean(error, batch.has_landmarks, axis_name)
         if reading.rendering is not None:
             visible = reading.rendering.mask.mean(axis=(1, 2))
-            values["visible"] = masked_mean(visible, everyone, axis_name)
+            values["visible"] = masked_mean(visible, everyone[: len(visible)], axis_name)
         return values
 
     return train_step

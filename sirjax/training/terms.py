@@ -48,10 +48,17 @@ class Method:
     expression_decay: float = 1 / 3
     kl_scope: str = "identity"  # or all
     renders: bool = True  # off in the first phase of the warm-up: landmarks only, nothing is drawn
+    drawn_share: float = 1.0  # of each device's samples that are drawn, in (0, 1]
     compares_features: bool = True  # the perceptual loss; needs VGG16
     camera_gains: decoding.CameraGains = dataclasses.field(default_factory=decoding.CameraGains)
     backend: str = "auto"
     seed: int = 0
+
+    def __post_init__(self):
+        if not 0 < self.drawn_share <= 1:
+            raise ValueError(
+                f"losses.drawn_share must be in (0, 1], got {self.drawn_share}; to draw nothing, set losses.pixel=0"
+            )
 
     @property
     def uses_identities(self) -> bool:
@@ -66,7 +73,7 @@ class Reading:
     output: NetworkOutput
     camera: Camera
     landmarks: Array  # [B, 68, 2]
-    rendering: Rendering | None  # None while nothing is drawn
+    rendering: Rendering | None  # of the first D samples; None while nothing is drawn
     mirrored: Array  # bool [B], drawn with mirrored albedo
 
 
@@ -83,29 +90,30 @@ def read_batch(
     networks: nn.Module, method: Method, network_params: dict, frozen: Frozen, image: Array, mirrored: Array
 ) -> Reading:
     """Runs the networks and decodes as much as the phase needs."""
-    output = cast(NetworkOutput, networks.apply({"params": network_params}, image))
+    drawn = max(1, round(method.drawn_share * len(image)))
+    output = cast(NetworkOutput, networks.apply({"params": network_params}, image, drawn))
     image_size = (image.shape[1], image.shape[2])
-    if method.renders:
-        face = decoding.decode(
-            frozen.face_model,
-            output,
-            frozen.camera_template,
-            image_size=image_size,
-            gains=method.camera_gains,
-            mirrored=mirrored,
-            backend=method.backend,
-        )
-        return Reading(output, face.camera, face.landmarks, face.rendering, mirrored)
     camera = decoding.decode_camera(output, frozen.camera_template, image_size=image_size, gains=method.camera_gains)
     coefficients = Coefficients(shape=output.shape, expression=output.expression)
     landmarks = decoding.project_landmarks(frozen.face_model, coefficients, camera)
-    return Reading(output, camera, landmarks, None, mirrored)
+    rendering = None
+    if method.renders:
+        rendering = decoding.decode(
+            frozen.face_model,
+            jax.tree.map(lambda values: values[:drawn], output),
+            frozen.camera_template,
+            image_size=image_size,
+            gains=method.camera_gains,
+            mirrored=mirrored[:drawn],
+            backend=method.backend,
+        ).rendering
+    return Reading(output, camera, landmarks, rendering, mirrored)
 
 
 def reconstruction_terms(
     method: Method, frozen: Frozen, batch: Batch, reading: Reading
-) -> dict[str, Float[Array, " B"]]:
-    """Terms that need no identity: landmarks, pixels, features, priors (Eqs. 10-16)."""
+) -> dict[str, Float[Array, " _"]]:
+    """Terms that need no identity: landmarks, pixels, features, priors (Eqs. 10-16); some of drawn samples only."""
     output = reading.output
     terms = {
         "landmark": landmark.landmark_loss(
@@ -116,15 +124,15 @@ def reconstruction_terms(
     }
     if reading.rendering is None:
         return terms
-    channel = reading.mirrored.astype(jnp.int32)[:, None, None, None]  # confidence channel 1 is for mirrored albedo
+    rendering = reading.rendering
+    drawn = len(rendering.image)
+    target = batch.image[:drawn]
+    channel = reading.mirrored[:drawn].astype(jnp.int32)[:, None, None, None]  # channel 1 is for mirrored albedo
 
     def sigma(confidence):
         return jnp.take_along_axis(confidence, channel, axis=-1)[..., 0]
 
-    rendering = reading.rendering
-    terms["pixel"] = photometric.pixel_loss(
-        rendering.image, batch.image, rendering.mask, sigma(output.pixel_confidence)
-    )
+    terms["pixel"] = photometric.pixel_loss(rendering.image, target, rendering.mask, sigma(output.pixel_confidence))
     size = output.albedo_residual.shape[1]
     uv_mask = jax.image.resize(frozen.face_model.uv_mask.astype(jnp.float32), (size, size), "nearest") > 0.5
     terms["albedo"] = regularization.albedo_regularization(
@@ -132,10 +140,10 @@ def reconstruction_terms(
     )
     if method.compares_features and frozen.vgg16 is not None:
         vgg16, variables = VGG16Features(), {"params": frozen.vgg16}
-        drawn = perceptual.compose_over(rendering.image, batch.image, rendering.mask)
+        drawn = perceptual.compose_over(rendering.image, target, rendering.mask)
         terms["perceptual"] = perceptual.perceptual_loss(
             cast(Array, vgg16.apply(variables, drawn)),
-            cast(Array, vgg16.apply(variables, batch.image)),
+            cast(Array, vgg16.apply(variables, target)),
             sigma(output.feature_confidence),
         )
     return terms

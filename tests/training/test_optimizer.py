@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from sirjax.training.optimizer import make_optimizer, make_schedule
@@ -77,3 +78,23 @@ def test_clipping_keeps_the_proportion_of_loss_and_decay():
     gradient = {"large": jnp.full(1, 1e3), "small": jnp.full(1, -1.0)}
     updates, _ = optimizer.update(gradient, optimizer.init(params), params)
     assert float(updates["small"][0]) == pytest.approx(0.1, rel=1e-3)  # along the loss, against the decay
+
+
+def test_muon_moves_kernels_along_orthogonal_matrices_and_the_rest_by_nesterov_adam(rng):
+    schedule = make_schedule("constant", learning_rate=0.1, total_steps=1)
+    params = {"kernel": jnp.asarray(rng.normal(size=(3, 3, 4, 5)), jnp.float32), "bias": jnp.ones(7)}
+    gradient = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), params)
+    optimizer = make_optimizer(schedule, kind="muon", muon_factor=2.0, weight_decay=0.0, clip_norm=0.0)
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    by_adam, _ = optax.nadam(schedule).update(gradient, optax.nadam(schedule).init(params))
+    np.testing.assert_allclose(updates["bias"], by_adam["bias"], rtol=1e-4)
+    # The nearest orthogonal matrix U V^T has singular values 1; five Newton-Schulz steps come within some 30 %.
+    u, _, vt = np.linalg.svd(np.asarray(gradient["kernel"]).reshape(36, 5), full_matrices=False)
+    moved = -np.asarray(updates["kernel"]).reshape(36, 5) / (2.0 * 0.1)
+    assert np.abs(np.linalg.svd(moved, compute_uv=False) - 1).max() < 0.35
+    assert np.sum(moved * (u @ vt)) / (np.linalg.norm(moved) * np.linalg.norm(u @ vt)) > 0.97
+
+
+def test_unknown_optimizer_is_refused_with_the_known_names():
+    with pytest.raises(ValueError, match="unknown optimizer 'sgd'; known: adam, muon"):
+        make_optimizer(optax.constant_schedule(0.1), kind="sgd")

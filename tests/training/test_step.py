@@ -65,6 +65,10 @@ MIXED = make_batch([1, 0, 1, 0, 1, 0, 1, 0], [N, 0, N, 1, N, 1, N, 3])
 ONE_SIDED = make_batch([1, 1, 1, 1, 0, 0, 0, 0], [N, N, N, N, 2, 2, 5, 8])  # the first devices see no identity at all
 
 
+def read(method, params, frozen, image, mirrored):
+    return jax.jit(lambda *args: read_batch(NETWORKS, method, *args))(params, frozen, image, mirrored)
+
+
 def gradients_of_one_step(state, batch, frozen, num_devices, method=METHOD):
     """(metrics, first Adam moments = 0.1 x gradient, centers) after one step."""
     devices = jax.devices()[:num_devices]
@@ -181,7 +185,7 @@ def test_mirrored_samples_use_the_second_confidence_channel(frozen):
     batch = make_batch([1, 1], [N, N])
     fresh = initial_state(NETWORKS, OPTIMIZER, num_identities=0, num_shape=FACE_MODEL.num_shape, seed=0)
     plain, mirrored = (
-        read_batch(NETWORKS, METHOD, fresh.params["networks"], frozen, batch.image, jnp.full(2, flag))
+        read(METHOD, fresh.params["networks"], frozen, batch.image, jnp.full(2, flag))
         for flag in (False, True)
     )
     confidence = jnp.stack([jnp.full((2, 112, 96), 0.1), jnp.full((2, 112, 96), 0.4)], axis=-1)
@@ -194,6 +198,29 @@ def test_mirrored_samples_use_the_second_confidence_channel(frozen):
         rendering = plain.rendering
         expected = pixel_loss(rendering.image, batch.image, rendering.mask, jnp.full((2, 112, 96), sigma))
         np.testing.assert_allclose(values[name], expected, rtol=1e-5)
+
+
+def test_a_share_is_drawn_of_the_first_samples_and_the_rest_keeps_its_landmarks(state, frozen):
+    mirrored = jnp.asarray([True, False, False, True])
+    batch = make_batch([1, 1, 1, 1], [N, N, N, N])
+    half = dataclasses.replace(METHOD, drawn_share=0.5)
+    params = state.params["networks"]
+    whole, part = (read_batch(NETWORKS, method, params, frozen, batch.image, mirrored) for method in (METHOD, half))
+    assert len(part.rendering.image) == 2
+    np.testing.assert_allclose(part.landmarks, whole.landmarks, atol=1e-4)
+    of_whole, of_part = (
+        reconstruction_terms(method, frozen, batch, reading) for method, reading in ((METHOD, whole), (half, part))
+    )
+    for name in ("landmark", "shape_prior"):
+        np.testing.assert_allclose(of_part[name], of_whole[name], rtol=1e-4)
+    for name in ("pixel", "albedo"):
+        np.testing.assert_allclose(of_part[name], of_whole[name][:2], rtol=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(ValueError, match=rf"losses.drawn_share must be in \(0, 1\], got {share}; to draw nothing"):
+        Method(drawn_share=share)
 
 
 def test_center_weight_scales_with_the_models_variance():
