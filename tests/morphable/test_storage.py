@@ -130,10 +130,13 @@ def test_a_git_lfs_pointer_is_recognized(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Model_Shape.mat", "a Matlab file, as BFM-2009 and 3DDFA come: convert it first"),
-        ("model2019.h5", "an HDF5 file, as BFM-2017 and BFM-2019 come: convert it first"),
-        ("generic_model.pkl", "a pickle, as FLAME comes .and pickles are never opened here.: convert it first"),
-        ("notes.txt", "not a .npz file: convert it first"),
+        ("Model_Shape.mat", "a Matlab file, as BFM-2009 and 3DDFA come: convert it with `sirjax face"),
+        ("model2019.h5", "an HDF5 file, as BFM-2017 and BFM-2019 come: convert it with `sirjax face"),
+        (
+            "generic_model.pkl",
+            "a pickle, as FLAME comes .and pickles are never opened here.: convert it with `sirjax face",
+        ),
+        ("notes.txt", "not a .npz file: convert it with `sirjax face"),
     ],
 )
 def test_other_formats_are_recognized(tmp_path, name, message):

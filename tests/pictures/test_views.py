@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sirjax.pictures.draw import PAPER
-from sirjax.pictures.views import FRONT, SIDE, clay_view, error_view, textured_view
+from sirjax.pictures.views import FRONT, SIDE, clay_view, error_view, place_in_view, textured_view
 from tests.face_models import dome_face_model
 
 MODEL = dome_face_model(grid=17)
@@ -58,3 +58,12 @@ def test_errors_are_tinted(error, color):
     pixel = view[30, 30].astype(float)  # shading dims it but leaves the hue
     np.testing.assert_allclose(pixel / pixel.sum(), np.array(color) / sum(color), atol=0.03)
     assert view[0, 0].tolist() == list(PAPER)
+
+
+def test_points_are_placed_where_the_views_show_them():
+    tip = MEAN[MEAN[:, 2].argmax()]
+    front, side = (place_in_view(MODEL, tip[None], yaw, SIZE)[0] for yaw in (FRONT, SIDE))
+    assert front[0] == pytest.approx((SIZE - 1) / 2, abs=0.5)
+    rightmost = covered(clay_view(MODEL, MEAN, SIDE, size=SIZE))
+    rightmost = rightmost[rightmost[:, 1] == rightmost[:, 1].max()].mean(axis=0)
+    np.testing.assert_allclose(side[[1, 0]], rightmost, atol=3)
