@@ -84,6 +84,8 @@ def cut(photo: OpenPhoto, matrix: Float[np.ndarray, "2 3"], entry: Entry, qualit
     Raises:
       Rejected: if the face is too small.
     """
+    if entry.identity == "":
+        raise Rejected("the identity is empty")
     enlargement = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     if enlargement > MAX_ENLARGEMENT:
         left, _, right, _ = alignment.LANDMARK_BOX

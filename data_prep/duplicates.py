@@ -86,7 +86,7 @@ def _judge(face: list[Sample]) -> dict[str, str]:
     first = face[0]
     other = next((sample for sample in face[1:] if _conflict(first, sample)), None)
     if other is None:
-        return {sample.name: f"the same image as {first.name}" for sample in face[1:]}
+        return {sample.name: f"repeated: the same image as {first.name}" for sample in face[1:]}
     reasons = {sample.name: _conflict_reason(sample, first) for sample in face[1:]}
     return {first.name: _conflict_reason(first, other)} | reasons
 

@@ -15,18 +15,20 @@ import shutil
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from data_prep.duplicates import find_duplicates
+from data_prep.identity_folders import printable
 from data_prep.part_worker import Settings
 from data_prep.parts import PartsError, PartStore, read_digests, read_part, storage_advice
 from data_prep.source import Entry, HasSideFiles, Source
 from data_prep.workers import Made, Task, make_parts
 from sirjax.data.records import MANIFEST, RecordsError, RecordSource, open_records, read_manifest
+from sirjax.data.sample import Sample
 from sirjax.data.writing import RecordWriter
 from sirjax.types import IMAGE_SIZE
 
@@ -77,7 +79,7 @@ def prepare(
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     out, settings = Path(out), settings or Settings()
-    entries = source.entries() if entries is None else entries
+    entries = _with_printable_names(source.entries() if entries is None else entries)
     _check_entries(entries)
     parameters = {
         **source.parameters,
@@ -110,6 +112,21 @@ def prepare(
         _assemble(paths, writer, side_files, progress)
         store.remove()
     return _open(out)
+
+
+def _with_printable_names(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """File names that are no text cannot be stored: they become text here, if their source did not see to it."""
+
+    def is_text(entry: Entry) -> bool:
+        return all(text == printable(text) for text in (entry.name, entry.identity or ""))
+
+    if all(is_text(entry) for entry in entries):
+        return entries
+    changed = (
+        replace(entry, name=printable(entry.name), identity=entry.identity and printable(entry.identity))
+        for entry in entries
+    )
+    return sorted(changed, key=lambda entry: entry.name)
 
 
 def _check_entries(entries: Sequence[Entry]) -> None:
@@ -189,6 +206,7 @@ def _assemble(paths: list[Path], writer: RecordWriter, side_files: dict[str, str
     """Joins the parts to a records folder, without the faces that are in there twice."""
     duplicates = find_duplicates(paths)
     _check_room(paths, writer.path)
+    first: Sample | None = None
     try:
         with writer, tqdm(total=len(paths), unit=" parts", desc="writing", disable=not progress) as bar:
             for path in paths:
@@ -196,13 +214,22 @@ def _assemble(paths: list[Path], writer: RecordWriter, side_files: dict[str, str
                     reason = duplicates.get(row.name, row.reason)
                     if row.sample is None or reason:
                         writer.reject(row.name, reason)
-                    else:
+                        continue
+                    first = first or row.sample
+                    if _labels(row.sample) == _labels(first):
                         writer.add(row.sample)
+                    else:
+                        writer.reject(row.name, f"it has not the labels of the first image, {first.name}")
                 bar.update()
             for name, text in side_files.items():
                 writer.add_file(name, text)
     except OSError as error:
         raise PartsError(storage_advice(writer.path.parent, error)) from None
+
+
+def _labels(sample: Sample) -> tuple[bool, bool]:
+    """All samples of a set carry the same labels: which of them this one has."""
+    return sample.landmarks is not None, sample.identity is not None
 
 
 def _digest_of_images(paths: list[Path]) -> str:

@@ -139,6 +139,11 @@ def test_no_image_and_no_place_are_rejected():
             open_photo(RawImage(pixels=drawn_face(0)[0], near=near), max_megapixels=100)
 
 
+def test_an_empty_identity_is_rejected():
+    with pytest.raises(Rejected, match="the identity is empty"):
+        cut(open_photo(RawImage(pixels=drawn_face(0)[0]), max_megapixels=100), np.eye(2, 3), Entry("/1.jpg", ""), 95)
+
+
 def test_the_smallest_face_is_the_one_the_message_names():
     matrix = np.array([[MAX_ENLARGEMENT * 0.99, 0, 0], [0, MAX_ENLARGEMENT * 0.99, 0]])
     photo = open_photo(RawImage(pixels=drawn_face(0)[0]), max_megapixels=100)

@@ -31,7 +31,7 @@ def test_different_photos_are_no_duplicates(tmp_path):
 def test_the_first_of_equal_photos_of_one_person_stays(tmp_path):
     first = [row("1", PHOTO_A, identity="x"), row("2", PHOTO_B, identity="x")]
     got = reasons(tmp_path, first, [row("3", PHOTO_A, identity="x"), row("4", PHOTO_A, identity="x")])
-    assert got == {"3": "the same image as 1", "4": "the same image as 1"}
+    assert got == {"3": "repeated: the same image as 1", "4": "repeated: the same image as 1"}
 
 
 def test_equal_photos_of_two_people_all_go(tmp_path):
@@ -49,13 +49,13 @@ def test_two_faces_of_one_photo_are_two_samples(tmp_path):
         row("2", PHOTO_A, identity="y", shift=(60, 0)),
         row("3", PHOTO_A, identity="y", shift=(62, 1)),
     ]
-    assert reasons(tmp_path, rows) == {"3": "the same image as 2"}
+    assert reasons(tmp_path, rows) == {"3": "repeated: the same image as 2"}
 
 
 def test_other_landmarks_on_the_same_face_conflict(tmp_path):
     points = template_landmarks().astype(np.float32)
     near = [row("1", PHOTO_A, landmarks=points), row("2", PHOTO_A, landmarks=points + 1)]
-    assert reasons(tmp_path, near) == {"2": "the same image as 1"}
+    assert reasons(tmp_path, near) == {"2": "repeated: the same image as 1"}
     far = [row("1", PHOTO_A, landmarks=points), row("2", PHOTO_A, landmarks=points + 3)]
     got = reasons(tmp_path, far)
     assert got["1"] == "conflicting labels: the same image is 2, and one of them has other labels"
@@ -74,4 +74,4 @@ def test_the_middle_of_the_crop_decides_whatever_its_turn(tmp_path):
     turned = dataclasses.replace(
         upright.sample, name="2", crop_from_photo=alignment.compose(turn, upright.sample.crop_from_photo)
     )
-    assert reasons(tmp_path, [upright, Row("2", PHOTO_A, turned)]) == {"2": "the same image as 1"}
+    assert reasons(tmp_path, [upright, Row("2", PHOTO_A, turned)]) == {"2": "repeated: the same image as 1"}

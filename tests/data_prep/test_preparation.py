@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -69,7 +70,7 @@ def test_photos_become_samples_and_the_manifest_says_what_did_not(undisturbed, r
     assert set(manifest["rejected"]) == {"afw/0004.jpg", "afw/0005.jpg", "afw/0007.jpg"}
     assert manifest["rejected"]["afw/0004.jpg"].startswith("the file is empty")
     assert "outside the image of 140 x 160 pixels" in manifest["rejected"]["afw/0005.jpg"]
-    assert manifest["rejected"]["afw/0007.jpg"] == "the same image as afw/0002.jpg"
+    assert manifest["rejected"]["afw/0007.jpg"] == "repeated: the same image as afw/0002.jpg"
     assert manifest["parameters"] == {
         "preparer": "landmark_files",
         "licence": "free",
@@ -188,11 +189,44 @@ def test_killed_ten_times_at_random_it_ends_with_the_same_bytes(tmp_path):
             kills += 1
         process.send_signal(signal.SIGKILL)  # the main process only: its workers must end by themselves
         process.wait()
+        assert ends_within(process.pid, seconds=30)
         assert not out.exists() or records_bytes(out) == expected
     assert kills >= 5
     subprocess.run(script(root, out, workers=2), env=environment(), check=True)
     assert records_bytes(out) == expected
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "records", "script.py", "whole"]
+
+
+def ends_within(group, seconds):
+    """Whether no process of the group is left after so long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_an_interrupt_ends_all_processes_and_says_how_to_go_on(tmp_path):
+    root = landmark_tree(tmp_path / "raw", 24)
+    process = subprocess.Popen(
+        script(root, tmp_path / "records", part_entries=1),
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    parts = tmp_path / ".records.parts"
+    while process.poll() is None and not list(parts.glob("part-*")):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert re.search(r"\d+ of 24 photos are done; the same command goes on from there", errors)
+    assert ends_within(process.pid, seconds=30)
+    assert not (tmp_path / "records").exists()
 
 
 class Listed:
@@ -205,7 +239,10 @@ class Listed:
         return [Entry(name) for name in self.names]
 
     def read(self, entry):
-        return RawImage(data=b"" if entry.name == "bad" else jpeg(np.zeros((20, 20, 3), np.uint8)))
+        image, landmarks = drawn_face(len(entry.name))
+        data = b"" if entry.name == "bad" else jpeg(image)
+        points = alignment.five_points(landmarks)
+        return RawImage(data=data, landmarks=landmarks if "68" in entry.name else None, five_points=points)
 
     def side_files(self):
         return {"pairs.tsv": "fold\tö\n"}
@@ -228,3 +265,14 @@ def test_side_files_lie_beside_the_samples_and_a_set_of_rejects_says_so(tmp_path
     with pytest.raises(RecordsError, match="records holds no samples: see 'rejected' in its manifest.json"):
         prepare(Listed("bad"), tmp_path / "records", progress=False)
     assert (tmp_path / "records" / "pairs.tsv").read_text(encoding="utf-8") == "fold\tö\n"
+
+
+def test_names_that_are_no_text_become_text(tmp_path):
+    made = prepare(Listed("a", "b\udcff.jpg", "写.jpg"), tmp_path / "records", progress=False)
+    assert [sample.name for sample in made] == ["a", r"b\udcff.jpg", "写.jpg"]
+
+
+def test_images_with_other_labels_than_the_first_are_rejected(tmp_path):
+    made = prepare(Listed("a with 68", "b with 5", "c, also with 68"), tmp_path / "records", progress=False)
+    assert [sample.name for sample in made] == ["a with 68", "c, also with 68"]
+    assert made.manifest["rejected"] == {"b with 5": "it has not the labels of the first image, a with 68"}
