@@ -1,4 +1,4 @@
-"""The mean albedo map of a model: its own mean colors spread over the UV map, or plain skin with lips and brows.
+"""The mean albedo map of a model: its own mean colors spread over the UV map, or plain skin with lips, brows and eyes.
 
 The plain paint serves models without a texture: enough for a renderer and for training to hold on to, and no more.
 """
@@ -59,8 +59,10 @@ def mean_albedo(
         albedo = _painted(texels[..., :3], texels[..., 3:7], landmarks, mean, triangles, parts)
     else:
         albedo = np.clip(texels[..., 7:10], 0.0, 1.0)
-    nearest = scipy.ndimage.distance_transform_edt(~covered, return_distances=False, return_indices=True)
-    albedo = albedo[nearest[0], nearest[1]]
+    row, column = np.asarray(
+        scipy.ndimage.distance_transform_edt(~covered, return_distances=False, return_indices=True)
+    )
+    albedo = albedo[row, column]
     albedo = (albedo + albedo[:, ::-1]) / 2  # to the last bit
     return albedo, scipy.ndimage.binary_dilation(covered, np.ones((3, 3)))
 
@@ -101,8 +103,12 @@ def _painted(
 ) -> np.ndarray:
     color = kinds @ np.array([_PART_COLORS[part] for part in (SKIN, EYE, MOUTH, TEETH)])
     skin = kinds[..., SKIN] * (places[..., 2] > landmarks[[0, 16], 2].max())
-    for strokes, paint, strength in ((_lips(landmarks), _LIPS, 0.85), (_brows(landmarks), _BROWS, 0.7)):
-        amount = (strength * skin * _stencil(strokes, places))[..., None]
+    strokes = [(_lips(landmarks), _LIPS, 0.85), (_brows(landmarks), _BROWS, 0.7)]
+    if not (parts == EYE).any():  # the eyes are part of the skin
+        strokes += [(_eyes(landmarks), _PART_COLORS[EYE], 1.0)]
+        strokes += [(_irises(landmarks, share), paint, 1.0) for share, paint in ((0.30, _IRIS), (0.13, _PUPIL))]
+    for stroke, paint, strength in strokes:
+        amount = (strength * skin * _stencil(stroke, places))[..., None]
         color = color + amount * (np.array(paint) - color)
     for side in (-1, 1):
         ball = mean[(parts == EYE) & (np.sign(mean[:, 0]) == side)]
@@ -127,6 +133,21 @@ def _lips(landmarks: np.ndarray) -> list[tuple[np.ndarray, float]]:
 
 def _brows(landmarks: np.ndarray) -> list[tuple[np.ndarray, float]]:
     return [(landmarks[17:22, :2], _BROW_WIDTH), (landmarks[22:27, :2], _BROW_WIDTH)]
+
+
+def _eyes(landmarks: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    return [(landmarks[36:42, :2], 0.0), (landmarks[42:48, :2], 0.0)]
+
+
+def _irises(landmarks: np.ndarray, share: float) -> list[tuple[np.ndarray, float]]:
+    """A disc in the middle of each eye, as high as the lids leave open; `share` of the eye's width is its radius."""
+    turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    discs = []
+    for eye, _ in _eyes(landmarks):
+        middle, low, high = eye.mean(axis=0), eye[:, 1].min(), eye[:, 1].max()
+        disc = middle + share * np.ptp(eye[:, 0]) * np.column_stack([np.cos(turn), np.sin(turn)])
+        discs.append((np.column_stack([disc[:, 0], np.clip(disc[:, 1], low, high)]), 0.0))
+    return discs
 
 
 def _stencil(strokes: list[tuple[np.ndarray, float]], places: np.ndarray) -> np.ndarray:

@@ -94,7 +94,7 @@ def _scalar(dtype: Any, data: bytes = b"") -> Any:
     return np.frombuffer(data, dtype, 1)[0]
 
 
-def _from_buffer(data: Any, dtype: Any, shape: Any, order: str = "C") -> np.ndarray:
+def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C") -> np.ndarray:
     return np.frombuffer(data, dtype).reshape(shape, order=order)
 
 

@@ -3,8 +3,9 @@
 The computed layout is a harmonic map of the largest piece of the mesh onto a rounded square: every inner vertex lies at
 a weighted mean of its neighbors, which keeps triangles from folding over each other whatever the positive weights
 (Tutte 1963). The weights are adapted until each triangle has about the share of the map that it deserves. Holes (eyes,
-mouth) are spanned from a vertex in their middle, so that they stay open. Other pieces (eyeballs, teeth) lie below, seen
-from the front.
+mouth) are spanned from a vertex in their middle for that. A whole head, whose rim is only the neck, would shrink to a
+dot this way: it is unrolled by the angle from the front instead, where nostrils, ears and the inside of the mouth fold.
+Other pieces (eyeballs, teeth) lie below, seen from the front.
 """
 
 import numpy as np
@@ -12,13 +13,14 @@ import scipy.sparse
 import scipy.sparse.linalg
 from jaxtyping import Float, Int
 
-from data_prep.face_models.meshes import boundary_loops, pieces, triangle_normals
+from data_prep.face_models.meshes import boundary_loops, mirror_map, pieces, triangle_normals
 
 MARGIN = 0.01  # of the map's side, kept free around the face
 PIECES_HEIGHT = 0.14  # of the map, for the pieces beside the largest one
 TOLERANCE = 0.02  # largest distance of a UV vertex from its partner's mirror image in a layout that counts as symmetric
 _SQUARENESS = 4.0  # exponent of the outline |x|^n + |y|^n = 1
 _GRID = 2**16  # coordinates are whole multiples of 1 / _GRID, so float32 holds them and their mirror images exactly
+_HEAD_ROUNDNESS = 0.25  # length^2 of the rim over 4 pi times the area: 1 for a flat disc, 0.5 for half a ball
 _ROUNDS = 12  # of adapting the weights
 _DAMPING = 0.5  # exponent of each correction
 _WEIGHT_RANGE = 300.0  # largest weight over the median one, and the reverse; more would cost precision
@@ -62,13 +64,18 @@ def computed_layout(
 ) -> Float[np.ndarray, "V 2"]:
     """Texture coordinates of the vertices, v down; exactly symmetric wherever the mirror map pairs vertices.
 
+    Args:
+      mean: the origin inside the head.
+      triangles: of all pieces.
+      mirror: see `data_prep.face_models.meshes.mirror_map`.
+
     Raises:
       ValueError: if the largest piece of the mesh is closed, so that there is no rim to spread it by.
     """
     piece = pieces(triangles, len(mean))
     face = triangles[piece[triangles[:, 0]] == 0]
     height = 1.0 if piece.max() == 0 else 1.0 - PIECES_HEIGHT
-    plane = _harmonic_map(mean, face, mirror)
+    plane = _spread(mean, face, mirror)
     uv = np.full((len(mean), 2), 0.5)
     scale = np.array([0.5 - MARGIN, height / 2 - MARGIN])
     uv[piece == 0] = ([0.5, height / 2] + scale * plane * [1, -1])[piece == 0]
@@ -120,27 +127,46 @@ def _boxes(mean: np.ndarray, piece: np.ndarray, mirror: np.ndarray, top: float) 
     return boxes
 
 
-def _harmonic_map(mean: np.ndarray, face: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Places [V, 2] in the square [-1, 1]^2, y up, of the vertices of `face`; 0 for all others."""
+def _spread(mean: np.ndarray, face: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """Places [V, 2] in the square [-1, 1]^2, y up, of the vertices of `face`; anything for all others."""
     loops = boundary_loops(face)
     if not loops:
         raise ValueError("the mesh has no rim: a layout can only be computed for a surface with an opening")
-    rim = int(np.argmax([np.linalg.norm(np.diff(mean[loop], axis=0), axis=1).sum() for loop in loops]))
-    outline = loops.pop(rim)
+    lengths = [np.linalg.norm(np.roll(mean[loop], -1, axis=0) - mean[loop], axis=1).sum() for loop in loops]
+    rim = int(np.argmax(lengths))
+    area = np.linalg.norm(triangle_normals(mean, face), axis=1).sum() / 2
+    if lengths[rim] ** 2 < _HEAD_ROUNDNESS * 4 * np.pi * area:
+        return _unrolled(mean)
+    return _harmonic_map(mean, face, mirror, loops[rim], loops[:rim] + loops[rim + 1 :])
+
+
+def _unrolled(mean: np.ndarray) -> np.ndarray:
+    """Places by the angle from the viewer's direction, seen from the origin, inside the head; behind is the rim."""
+    sideways = np.linalg.norm(mean[:, :2], axis=1)
+    angle = np.arctan2(sideways, mean[:, 2])
+    return mean[:, :2] / np.maximum(sideways, 1e-9)[:, None] * (angle / angle.max())[:, None]
+
+
+def _harmonic_map(
+    mean: np.ndarray, face: np.ndarray, mirror: np.ndarray, outline: np.ndarray, holes: list[np.ndarray]
+) -> np.ndarray:
     count = len(mean)
+    middles = np.array([mean[hole].mean(axis=0) for hole in holes]).reshape(-1, 3)
+    # The surface lies to the left of a hole's loop, so a fan that fills it runs against the loop.
+    fans = [np.column_stack([np.roll(hole, -1), hole, np.full(len(hole), count + k)]) for k, hole in enumerate(holes)]
+    mean, face = np.concatenate([mean, middles]), np.concatenate([face, *fans])
+    mirror = np.concatenate([mirror, count + mirror_map(middles)]) if holes else mirror
     edges = np.unique(np.sort(np.concatenate([face[:, [0, 1]], face[:, [1, 2]], face[:, [2, 0]]]), axis=1), axis=0)
-    spokes = [np.column_stack([loop, np.full(len(loop), count + k)]) for k, loop in enumerate(loops)]
-    edges = np.concatenate([edges, *spokes])
-    position = np.zeros((count + len(loops), 2))
+    position = np.zeros((len(mean), 2))
     position[outline] = _rounded_square(mean, outline)
-    inner = np.setdiff1d(np.unique(edges), outline)
+    inner = np.setdiff1d(np.unique(face), outline)
     deserved = _deserved_area(mean, face)
     weights = np.ones(len(edges))
     for _ in range(_ROUNDS):
         position = _relaxed(position, inner, edges, weights)
         excess = np.abs(_doubled_area(position, face)) / deserved
-        pull = _vertex_means(excess, face, count)
-        pull = np.concatenate([(pull + pull[mirror]) / 2, np.ones(len(loops))])
+        pull = _vertex_means(excess, face, len(mean))
+        pull = (pull + pull[mirror]) / 2
         weights *= (np.maximum(pull[edges[:, 0]] * pull[edges[:, 1]], 1e-12)) ** (_DAMPING / 2)
         weights = np.clip(weights / np.median(weights), 1 / _WEIGHT_RANGE, _WEIGHT_RANGE)
     return position[:count]
@@ -186,9 +212,7 @@ def _rounded_square(mean: np.ndarray, outline: np.ndarray) -> np.ndarray:
     length = np.cumsum(steps) - steps
     near_midline = np.abs(loop[:, 0]) <= np.abs(loop[:, 0]).min() + 0.05 * np.ptp(loop[:, 0])
     middle = np.flatnonzero(near_midline)
-    # The rim of a whole head is a ring around the neck: its back becomes the top, as the skull lies between.
-    height = loop[:, 1] - loop[:, 2] if np.ptp(loop[:, 2]) > 2 * np.ptp(loop[:, 1]) else loop[:, 1]
-    top, bottom = middle[height[middle].argmax()], middle[height[middle].argmin()]
+    top, bottom = middle[loop[middle, 1].argmax()], middle[loop[middle, 1].argmin()]
     along = (length - length[top]) / steps.sum() % 1
     half = along[bottom]
     turn = np.where(along <= half, along / half / 2, 0.5 + (along - half) / (1 - half) / 2)

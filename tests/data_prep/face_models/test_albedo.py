@@ -33,6 +33,14 @@ def test_lips_are_red_and_brows_dark(painted):
     assert brow.mean() < 0.8 * skin.mean()
 
 
+def test_eyes_of_skin_have_a_white_and_a_pupil(painted):
+    albedo, _ = painted
+    eye = POINTS[36:42, :2]
+    pupil, white = at(albedo, eye.mean(axis=0)), at(albedo, 0.25 * eye.mean(axis=0) + 0.75 * eye[0])
+    assert pupil.mean() < 0.5 * white.mean()
+    assert white[2] > at(albedo, (0, 60))[2]  # less red than skin
+
+
 def test_the_map_is_symmetric_and_filled_everywhere(painted):
     albedo, mask = painted
     np.testing.assert_allclose(albedo, albedo[:, ::-1], atol=1e-6)

@@ -41,6 +41,23 @@ def test_other_pieces_lie_below_in_mirrored_places():
     assert uv[n : n + 3, 0].max() < uv[n + 6 :, 0].min() < uv[n + 6 :, 0].max() < uv[n + 3 : n + 6, 0].min()
 
 
+def test_a_whole_head_keeps_its_face_in_the_middle_and_large():
+    # A ball of rings of 24 vertices around the vertical axis, open at the neck.
+    polar, turn = np.meshgrid(np.linspace(0.05, 2.7, 30), np.arange(24) * np.pi / 12, indexing="ij")
+    ball = [np.sin(polar) * np.sin(turn), np.cos(polar), np.sin(polar) * np.cos(turn)]
+    mean = 90 * np.stack(ball, axis=-1).reshape(-1, 3)
+    index = np.arange(30 * 24).reshape(30, 24)
+    a, b, c, d = (index[:-1], index[1:], np.roll(index, -1, 1)[1:], np.roll(index, -1, 1)[:-1])
+    crown = np.column_stack([index[0, 1:-1], index[0, 2:], np.full(22, index[0, 0])])
+    triangles = np.concatenate([np.stack(t, axis=-1).reshape(-1, 3) for t in ((a, b, c), (a, c, d))] + [crown])
+    mirror = index[:, -np.arange(24) % 24].ravel()
+    uv = computed_layout(mean, triangles, mirror)
+    front = triangles[mean[triangles, 2].min(axis=1) > 0]
+    assert flipped(uv, front) == 0
+    assert np.ptp(uv[np.unique(front)], axis=0).min() > 0.35
+    np.testing.assert_allclose(uv[mirror], uv * [-1, 1] + [1, 0], atol=1e-12)
+
+
 def test_a_closed_surface_is_refused():
     mean = np.array([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, 0, 1]])
     triangles = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
