@@ -32,7 +32,7 @@ class Settings:
 def make_rows(
     source: Source, entries: Sequence[Entry], settings: Settings, reading: Callable[[str], None] = lambda name: None
 ) -> list[Row]:
-    """One row per entry, in the same order; `reading` is told the name of each image before it is read."""
+    """One row per entry, in the same order; `reading` is told each name before its image is read, "" after."""
     rows: dict[str, Row] = {}
     for opened, rejected in _groups(source, entries, settings, reading):
         rows |= {row.name: row for row in rejected}
@@ -59,8 +59,10 @@ def _groups(
         opened.append((entry, photo))
         held += photo.image.nbytes
         if held > GROUP_BYTES or len(opened) == GROUP_PHOTOS:
+            reading("")
             yield opened, rejected
             opened, rejected, held = [], [], 0
+    reading("")
     yield opened, rejected
 
 

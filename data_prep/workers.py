@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -25,8 +26,8 @@ from data_prep.source import Entry, Source
 DIED = "the process that read this image died of it: a damaged file, or more memory than there is"
 LOST_DISK_ROWS = 16  # a part of at least so many entries, all of them unreadable, is not the images' fault
 _KILLED = (
-    "a worker process was killed, not by an image it was reading: if memory ran out, start the same command again with "
-    "fewer --workers, it goes on where it stopped"
+    "a worker process ended, not by an image it was reading: see its message above, if there is one; if memory ran "
+    "out, start the same command again with fewer --workers, it goes on where it stopped"
 )
 _MARK = "tmp-reading-"  # a process notes here, beside the parts, what it is reading
 _IN_FLIGHT = 3  # parts handed out per worker: enough to keep all busy
@@ -76,7 +77,7 @@ def make_parts(source: Source, tasks: Sequence[Task], settings: Settings, worker
             if not suspects:
                 raise PartsError(_KILLED) from None
             for task in suspects:
-                yield _make_carefully(source, remaining.pop(task.index), settings)
+                yield _make_carefully(source, remaining.pop(task.index), settings, names)
 
 
 def _run(source: Source, tasks: Sequence[Task], settings: Settings, workers: int) -> Iterator[Made]:
@@ -95,18 +96,19 @@ def _run(source: Source, tasks: Sequence[Task], settings: Settings, workers: int
                 yield future.result()
 
 
-def _make_carefully(source: Source, task: Task, settings: Settings) -> Made:
-    """Makes a part in a process of its own, without the images that this process dies of."""
-    deadly: frozenset[str] = frozenset()
+def _make_carefully(source: Source, task: Task, settings: Settings, suspects: set[str]) -> Made:
+    """Makes a part in a process of its own, without the images during which two processes died."""
+    deaths = Counter(suspects)
     while True:
+        deadly = frozenset(name for name, count in deaths.items() if count > 1)
         try:
             with _pool(source, settings, 1) as pool:
                 return pool.submit(_make, task, deadly).result()
         except BrokenProcessPool:
             names = _take_marks(task.path.parent)
-            if not names - deadly:
+            if not names:
                 raise PartsError(_KILLED) from None
-            deadly |= names
+            deaths.update(names)
 
 
 def _take_marks(folder: Path) -> set[str]:

@@ -100,6 +100,15 @@ def test_rows_keep_the_order_of_entries_over_groups(tmp_path, monkeypatch):
     assert [row.name for row in grouped if row.sample is None] == ["afw/0001.jpg"]
 
 
+def test_what_is_read_is_told_while_it_is_read(tmp_path, monkeypatch):
+    source = LandmarkFiles(landmark_tree(tmp_path, 3))
+    monkeypatch.setattr(part_worker, "GROUP_PHOTOS", 2)
+    told = []
+    make_rows(source, source.entries(), Settings(), told.append)
+    # "" before faces are searched for: an image is not to blame for what happens then.
+    assert told == ["afw/0001.jpg", "afw/0002.jpg", "", "helen/train/0000.jpg", ""]
+
+
 class Troublesome:
     """A source in which everything goes wrong that nobody foresaw."""
 

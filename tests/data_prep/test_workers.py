@@ -50,6 +50,20 @@ def test_an_image_that_ends_its_process_is_rejected_and_no_other(tmp_path):
     assert [name for name, row in got.items() if row.sample is None] == ["002"]
 
 
+@dataclass
+class Stillborn(Perilous):
+    """Ends every process it comes to."""
+
+    def __setstate__(self, state):
+        os._exit(1)
+
+
+def test_processes_that_end_by_themselves_stop_the_run_and_blame_no_image(tmp_path):
+    with pytest.raises(PartsError, match="a worker process ended, not by an image it was reading: see its message"):
+        list(make_parts(Stillborn(), tasks(tmp_path, 2, 1), Settings(), workers=1))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_lost_disk_stops_the_run_instead_of_rejecting_everything(tmp_path):
     source = Perilous(unreadable=range(LOST_DISK_ROWS))
     with pytest.raises(PartsError, match=f"none of {LOST_DISK_ROWS} images in a row can be read .000: the file cannot"):
