@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from data_prep.source import Rejected
+from sirjax.photo import MAX_FILE_MEBIBYTES
 
+_MAX_BYTES = MAX_FILE_MEBIBYTES * 2**20
 GIT_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -16,15 +18,18 @@ def read_bytes(path: Path, name: str | None = None) -> bytes:
       name: what messages call it: manifests hold no machine's paths. By default the file's own name.
 
     Raises:
-      Rejected: if it is missing, unreadable, or a pointer left by git-LFS.
+      Rejected: if it is missing, unreadable, enormous, or a pointer left by git-LFS.
     """
     name = name or path.name
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         raise Rejected(f"{name} is missing") from None
     except OSError as error:
         raise Rejected(f"{name} cannot be read ({error.strerror})") from None
+    if len(data) > _MAX_BYTES:
+        raise Rejected(f"{name} has more than {MAX_FILE_MEBIBYTES} MiB, the limit")
     if data.startswith(GIT_LFS_POINTER):
         raise Rejected(f"{name} is a git-LFS pointer, not the file itself: run `git lfs pull` in the data set's folder")
     return data

@@ -24,6 +24,15 @@ def test_a_folder_in_place_of_a_file_is_rejected(tmp_path):
         raw_files.read_bytes(tmp_path / "a.jpg")
 
 
+def test_an_enormous_file_is_rejected(tmp_path, monkeypatch):
+    monkeypatch.setattr(raw_files, "_MAX_BYTES", 10)
+    (tmp_path / "a.jpg").write_bytes(bytes(10))
+    assert len(raw_files.read_bytes(tmp_path / "a.jpg")) == 10
+    (tmp_path / "a.jpg").write_bytes(bytes(11))
+    with pytest.raises(Rejected, match="^a.jpg has more than 512 MiB, the limit$"):
+        raw_files.read_bytes(tmp_path / "a.jpg")
+
+
 def test_a_git_lfs_pointer_is_recognized_and_the_remedy_given(tmp_path):
     (tmp_path / "a.jpg").write_bytes(POINTER)
     with pytest.raises(Rejected, match=r"^a.jpg is a git-LFS pointer, not the file itself: run `git lfs pull`"):
