@@ -10,7 +10,7 @@ import io
 import pickle
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -143,7 +143,7 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}, and only arrays are read here")
 
 
-def load(file: IO[bytes]) -> Any:
+def load(file: io.BufferedIOBase) -> Any:
     """What a pickle holds, with arrays for the stand-ins wherever they are values of a dictionary.
 
     Raises:
@@ -166,7 +166,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def read_npy(file: IO[bytes]) -> Any:
+def read_npy(file: io.BufferedIOBase) -> Any:
     """The array of a .npy file; of an array of objects with one entry, that entry.
 
     Raises:
@@ -197,7 +197,7 @@ def read_npz(path: Path, fields: tuple[str, ...] | None = None) -> dict[str, Any
             content = {}
             for field in wanted:
                 with archive.open(names[field]) as member:
-                    content[field] = read_npy(member)
+                    content[field] = read_npy(io.BytesIO(member.read()))
             return content
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
         raise ValueError(f"cannot be read as arrays: {error}") from error
