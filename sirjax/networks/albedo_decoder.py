@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from sirjax.networks.transposed import TransposedConv
+
 
 class DecoderLayer(NamedTuple):
     """A 3x3 convolution and a ReLU; optionally it doubles the map and has a group norm in between."""
@@ -74,7 +76,7 @@ class AlbedoDecoder(nn.Module):
             if layer.doubles and self.subpixel:
                 x = depth_to_space(nn.Conv(4 * layer.channels, (3, 3), padding=1, dtype=self.dtype)(x), 2)
             elif layer.doubles:
-                x = nn.ConvTranspose(layer.channels, (3, 3), (2, 2), padding=((1, 2), (1, 2)), dtype=self.dtype)(x)
+                x = TransposedConv(layer.channels, kernel_size=3, dtype=self.dtype)(x)
             else:
                 x = nn.Conv(layer.channels, (3, 3), padding=1, dtype=self.dtype)(x)
             if layer.groups:

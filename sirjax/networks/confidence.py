@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from sirjax.networks.albedo_decoder import depth_to_space
+from sirjax.networks.transposed import TransposedConv
 
 LEAK = 0.2  # slope of the encoder's leaky ReLUs
 
@@ -35,15 +36,7 @@ class ConfNet(nn.Module):
         """Returns (sigma of the pixel loss, sigma of the perceptual loss) of the normalized `image`, all positive."""
         c = self.channels
         down = partial(nn.Conv, kernel_size=(4, 4), strides=2, padding=1, use_bias=False, dtype=self.dtype)
-        # Padding of the dilated input: 2 on each side makes a 4x4 transposed convolution double the map exactly.
-        up = partial(
-            nn.ConvTranspose,
-            kernel_size=(4, 4),
-            strides=(2, 2),
-            padding=((2, 2), (2, 2)),
-            use_bias=False,
-            dtype=self.dtype,
-        )
+        up = partial(TransposedConv, kernel_size=4, use_bias=False, dtype=self.dtype)
         norm = partial(nn.GroupNorm, dtype=self.dtype)
         dense = partial(nn.Dense, use_bias=False, dtype=self.dtype)
         last = partial(
