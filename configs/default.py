@@ -54,6 +54,7 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
 
     config.sir = ConfigDict()
     config.sir.weight = 1.0  # Eq. 9, epsilon_s (swept in Fig. 6); 0 switches the SIR loss off
+    config.sir.start = "paper"  # class weights at random, centers 0; imprinted: as init_from sees people
     config.sir.softmax = "cosface"  # cosface, softmax, arcface, none
     config.sir.softmax_weight = 20.0
     config.sir.scale = 32.0  # s of CosFace and ArcFace

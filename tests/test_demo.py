@@ -12,7 +12,7 @@ def test_the_demo_ends_with_figures_and_pictures(tmp_path, capsys):
     arguments = ["--out", str(tmp_path), "--shrink", "250"]
     assert demo.main(arguments) == 0
     shown = capsys.readouterr().out
-    for figure in ("verification accuracy, Euclidean", "neutral shape RMSE", "landmark NME", "people never trained on"):
+    for figure in ("verification accuracy, Euclidean", "neutral RMSE, face", "landmark NME", "people never trained on"):
         assert figure in shown
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["sir"]["mean_face_rmse_mm"] > 1.0

@@ -7,9 +7,20 @@ from here is comparable only with figures from here.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from sirjax.geometry.similarity import apply_similarity, fit_similarity
+
+FACE_RADIUS = 95.0  # mm around the nose tip: what the Florence MICC protocol compares
+
+
+def face_region(mean: Float[np.ndarray, "V 3"]) -> Bool[np.ndarray, " V"]:
+    """The face proper, without ears, neck and the sides of the head: within 95 mm of the mean face's nose tip.
+
+    The nose tip is the foremost vertex (largest z), as in the Florence MICC protocol.
+    """
+    tip = mean[np.argmax(mean[:, 2])]
+    return np.linalg.norm(mean - tip[None], axis=1) <= FACE_RADIUS
 
 
 def vertex_rmse(predicted: Float[np.ndarray, "N V 3"], truth: Float[np.ndarray, "N V 3"]) -> Float[np.ndarray, " N"]:

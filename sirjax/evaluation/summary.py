@@ -25,7 +25,9 @@ class EvaluationResult:
     cosine_interval: Interval
     shape_rmse: Interval  # mm, neutral face, as it lies
     mean_face_rmse: float  # mm, the same of the mean face
-    aligned_rmse: Interval | None  # mm, after the best similarity
+    face_rmse: Interval | None  # mm, as it lies, of the face proper: see `shape_error.face_region`
+    mean_face_face_rmse: float | None
+    aligned_rmse: Interval | None  # mm, whole mesh, after the best similarity
     mean_face_aligned_rmse: float | None
     nme: Interval | None  # landmark error / face size, a fraction
     baseline_nme: float | None
@@ -40,6 +42,9 @@ class EvaluationResult:
             *_verification_rows("cosine", self.cosine, self.cosine_interval),
             _interval_row("neutral shape RMSE", self.shape_rmse, "mm", self.mean_face_rmse, "mean face"),
         ]
+        if self.face_rmse is not None:
+            name = f"neutral shape RMSE, {shape_error.FACE_RADIUS:.0f} mm around the nose tip"
+            rows.append(_interval_row(name, self.face_rmse, "mm", self.mean_face_face_rmse, "mean face"))
         if self.aligned_rmse is not None:
             name = "neutral shape RMSE, similarity-aligned"
             rows.append(_interval_row(name, self.aligned_rmse, "mm", self.mean_face_aligned_rmse, "mean face"))
@@ -74,6 +79,7 @@ class EvaluationResult:
             "verification_euclidean": self.euclidean_interval,
             "verification_cosine": self.cosine_interval,
             "shape_rmse_mm": self.shape_rmse,
+            "face_rmse_mm": self.face_rmse,
             "aligned_rmse_mm": self.aligned_rmse,
             "nme": self.nme,
         }
@@ -83,6 +89,7 @@ class EvaluationResult:
                 values |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
         baselines = {
             "mean_face_rmse_mm": self.mean_face_rmse,
+            "mean_face_face_rmse_mm": self.mean_face_face_rmse,
             "mean_face_aligned_rmse_mm": self.mean_face_aligned_rmse,
             "baseline_nme": self.baseline_nme,
         }
@@ -148,7 +155,7 @@ def evaluate_identities(
     predicted_mm, truth_mm = predicted * std, truth * std
 
     # One stream each, so that leaving one figure out does not change the others.
-    pair_rng, *interval_rngs = np.random.default_rng(seed).spawn(6)
+    pair_rng, *interval_rngs = np.random.default_rng(seed).spawn(7)
     pairs = verification.make_pairs(identity, pair_rng, num_pairs, num_folds)
     verified, accuracy = {}, {}
     for distance, rng in zip(verification.DISTANCES, interval_rngs[:2], strict=True):
@@ -157,12 +164,14 @@ def evaluate_identities(
             verified[distance].correct.astype(np.float64), identity[pairs.first], identity[pairs.second], rng
         )
 
-    aligned, mean_face_aligned = None, None
+    in_face, mean_face_in_face, aligned, mean_face_aligned = None, None, None, None
     if mean_shape is not None and shape_basis is not None:
-        rmse, aligned_errors = _vertex_errors(predicted_mm, truth_mm, mean_shape, shape_basis)
-        mean_face, mean_face_aligned_errors = _vertex_errors(np.zeros_like(truth_mm), truth_mm, mean_shape, shape_basis)
-        aligned = bootstrap_mean(aligned_errors, identity, interval_rngs[3])
-        mean_face_aligned = float(mean_face_aligned_errors.mean())
+        errors = _vertex_errors(predicted_mm, truth_mm, mean_shape, shape_basis)
+        of_mean_face = _vertex_errors(np.zeros_like(truth_mm), truth_mm, mean_shape, shape_basis)
+        rmse, mean_face = errors.whole, of_mean_face.whole
+        in_face = bootstrap_mean(errors.face, identity, interval_rngs[5])
+        aligned = bootstrap_mean(errors.aligned, identity, interval_rngs[3])
+        mean_face_in_face, mean_face_aligned = float(of_mean_face.face.mean()), float(of_mean_face.aligned.mean())
     else:
         rmse = shape_error.coefficient_rmse(predicted_mm, truth_mm, num_vertices)
         mean_face = shape_error.mean_face_rmse(truth_mm, num_vertices)
@@ -189,6 +198,8 @@ def evaluate_identities(
         cosine_interval=accuracy["cosine"],
         shape_rmse=bootstrap_mean(rmse, identity, interval_rngs[2]),
         mean_face_rmse=float(mean_face.mean()),
+        face_rmse=in_face,
+        mean_face_face_rmse=mean_face_in_face,
         aligned_rmse=aligned,
         mean_face_aligned_rmse=mean_face_aligned,
         nme=nme,
@@ -198,20 +209,30 @@ def evaluate_identities(
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class _VertexErrors:
+    """RMSE of each sample, mm."""
+
+    whole: np.ndarray  # [N] as the faces lie
+    face: np.ndarray  # [N] the same, of the face proper
+    aligned: np.ndarray  # [N] whole mesh, after alignment
+
+
 def _vertex_errors(
     predicted_mm: np.ndarray, truth_mm: np.ndarray, mean_shape: np.ndarray, shape_basis: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Vertex RMSE of each sample, as the faces lie and after alignment."""
+) -> _VertexErrors:
     mean_shape, shape_basis = np.asarray(mean_shape, np.float64), np.asarray(shape_basis, np.float64)
-    as_they_lie, aligned = [], []
+    region = shape_error.face_region(mean_shape)
+    whole, face, aligned = [], [], []
     for start in range(0, len(predicted_mm), _CHUNK):
         predicted, truth = (
             shape_error.shape_vertices(coefficients[start : start + _CHUNK], mean_shape, shape_basis)
             for coefficients in (predicted_mm, truth_mm)
         )
-        as_they_lie.append(shape_error.vertex_rmse(predicted, truth))
+        whole.append(shape_error.vertex_rmse(predicted, truth))
+        face.append(shape_error.vertex_rmse(predicted[:, region], truth[:, region]))
         aligned.append(shape_error.aligned_vertex_rmse(predicted, truth))
-    return np.concatenate(as_they_lie), np.concatenate(aligned)
+    return _VertexErrors(np.concatenate(whole), np.concatenate(face), np.concatenate(aligned))
 
 
 def _verification_rows(name: str, result: verification.VerificationResult, interval: Interval) -> list[Row]:

@@ -16,6 +16,7 @@ from sirjax.data.augment import Augmentation
 from sirjax.data.records import open_records
 from sirjax.morphable.storage import fingerprint
 from sirjax.training import checkpoint, resume
+from sirjax.training.imprint import imprint, is_imprinted
 from sirjax.training.log import MetricLog, TrainingDivergedError, require_finite, save_batch, warn_of_collapse
 from sirjax.training.optimizer import make_optimizer
 from sirjax.training.parallel import DEVICES, parallel_step, replicate, split_batch
@@ -57,6 +58,7 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
     face_model = make_face_model(config.face_model)
     networks = make_networks_for(config.networks, face_model)
     method = make_method(config, face_model)
+    imprints = is_imprinted(config.sir.start)
     if method.uses_identities and not sources.num_identities:
         raise ValueError("sir.weight is positive but data.identity names no records; name them, or set sir.weight=0")
     num_samples = sum(len(source) for source in (sources.identity, sources.landmark) if source is not None)
@@ -87,6 +89,8 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
             checkpoint.CheckpointStore(workdir, fingerprint=model_id, keep=config.run.keep_checkpoints)
         )
         state = resume.starting_state(store, state, init_from=config.init_from, fingerprint=model_id)
+        if method.uses_identities and imprints and int(state.step) == 0:
+            state = imprint(state, networks, make_frozen(config, face_model), method, sources.identity)
         state = replicate(state, devices)
         start = int(state.step)
         log = stack.enter_context(MetricLog(workdir, start_step=start))

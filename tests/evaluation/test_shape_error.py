@@ -62,3 +62,9 @@ def test_alignment_leaves_what_no_similarity_explains(rng):
     # 7 of the 1500 degrees of freedom can be explained.
     expected = shape_error.vertex_rmse(truth + noise, truth)
     np.testing.assert_allclose(shape_error.aligned_vertex_rmse(truth + noise, truth), expected, rtol=0.02)
+
+
+def test_the_face_is_what_lies_within_95_mm_of_the_foremost_vertex():
+    mean = np.array([[0.0, 10, 80], [0, -80, 70], [75, 10, -10], [0, 10, -15], [0, 10, -15.1]])
+    # Distances from (0, 10, 80): 0, sqrt(90^2 + 10^2) = 90.6, sqrt(75^2 + 90^2) = 117.2, 95, 95.1.
+    np.testing.assert_array_equal(shape_error.face_region(mean), [True, True, False, True, False])

@@ -70,6 +70,24 @@ def test_vertices_give_the_figures_of_an_orthonormal_basis_and_aligned_ones(rng)
     assert long.aligned_rmse.mean < long.shape_rmse.mean
     assert long.mean_face_aligned_rmse < long.mean_face_rmse
     assert short.aligned_rmse is None
+    assert short.face_rmse is None
+
+
+def test_the_face_proper_is_measured_apart_from_the_rest_of_the_mesh(rng):
+    arguments = predictions(rng, noise=0.5)
+    mean = np.zeros((NUM_VERTICES, 3))
+    mean[NUM_VERTICES // 2 :, 2] = -200  # the second half lies far behind the nose tip
+    basis = np.zeros((6, NUM_VERTICES, 3))
+    basis[:3, : NUM_VERTICES // 2] = rng.normal(size=(3, NUM_VERTICES // 2, 3))
+    basis[3:, NUM_VERTICES // 2 :] = rng.normal(size=(3, NUM_VERTICES - NUM_VERTICES // 2, 3))
+    wrong_behind = arguments["true_shape_whitened"] + [0, 0, 0, 1, 1, 1]
+    got = evaluate_identities(
+        **arguments | {"shape_whitened": wrong_behind}, mean_shape=mean, shape_basis=basis.reshape(6, -1)
+    )
+    assert got.shape_rmse.mean > 0.1
+    assert got.face_rmse.mean == pytest.approx(0, abs=1e-9)
+    assert got.mean_face_face_rmse > 0.1
+    assert "neutral shape RMSE, 95 mm around the nose tip" in got.table()
 
 
 def test_landmarks_are_compared_with_a_baseline_and_by_yaw(rng):

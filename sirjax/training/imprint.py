@@ -1,0 +1,99 @@
+"""Class weights and centers that start where a warmed-up network already sees each person.
+
+The paper starts class weights at random and centers at the mean face (or at random). Both then pull a warmed-up network
+away from the geometry it has learned: every person toward a direction drawn by lot, and toward the mean face. Imprinted
+(Qi et al. 2018), both start at the person's mean shape code, each photo weighted by how neutral and frontal it is.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Array, Float, Int
+
+from sirjax import decode as decoding
+from sirjax.data.images import decode_image
+from sirjax.data.sample import Sample
+from sirjax.losses import sir
+from sirjax.morphable import coefficients as units
+from sirjax.training.state import TrainState
+from sirjax.training.terms import Frozen, Method
+
+STARTS = ("paper", "imprinted")
+_BATCH_SIZE = 64
+
+
+def is_imprinted(start: str) -> bool:
+    """Whether `config.sir.start` asks for imprinted tables.
+
+    Raises:
+      ValueError: if it is none of `STARTS`.
+    """
+    if start not in STARTS:
+        raise ValueError(f"unknown sir.start {start!r}; known: {', '.join(STARTS)}")
+    return start == "imprinted"
+
+
+def imprint(
+    state: TrainState, networks: nn.Module, frozen: Frozen, method: Method, records: Sequence[Sample]
+) -> TrainState:
+    """The state with centers, and directions of class weights, from one pass over the identity set.
+
+    Args:
+      state: holds the networks that read the photos.
+      networks: their definition.
+      frozen: the face model and the camera template.
+      method: how trust in a photo is computed (Eq. 19) and which embedding the class weights live in.
+      records: the identity set; every sample has a class.
+    """
+    codes, trust = _read(_reader(networks, frozen, method), state.params["networks"], records)
+    identity = np.array([records[index].identity_class for index in range(len(records))])
+    weight = trust if method.center == "weighted" else np.ones_like(trust)
+    centers = mean_codes(codes, weight, identity, num_identities=len(state.params["class_weights"]))
+    directions = centers if method.embedding == "raw" else centers / np.asarray(frozen.face_model.shape_std)
+    lengths = np.linalg.norm(directions, axis=1, keepdims=True)
+    # A network that has learned nothing yet sees the mean face in everybody: such rows keep their random directions.
+    class_weights = np.where(lengths > 0, directions / np.maximum(lengths, 1e-12), state.params["class_weights"])
+    params = {**state.params, "class_weights": jax.numpy.asarray(class_weights, jax.numpy.float32)}
+    return state.replace(params=params, centers=jax.numpy.asarray(centers, jax.numpy.float32))
+
+
+def mean_codes(
+    codes: Float[np.ndarray, "N S"],
+    weight: Float[np.ndarray, " N"],
+    identity: Int[np.ndarray, " N"],
+    *,
+    num_identities: int,
+) -> Float[np.ndarray, "C S"]:
+    """The weighted mean code of each person; 0, the mean face, for people without a photo."""
+    total = np.zeros((num_identities, codes.shape[1]))
+    np.add.at(total, identity, weight[:, None].astype(np.float64) * codes)
+    mass = np.bincount(identity, weights=weight, minlength=num_identities)[:, None]
+    return np.where(mass > 0, total / np.maximum(mass, 1e-12), 0.0)
+
+
+def _reader(networks: nn.Module, frozen: Frozen, method: Method) -> Callable:
+    @jax.jit
+    def read(params: dict, image: Float[Array, "B H W 3"]):
+        output = networks.apply({"params": params}, image)
+        size = (image.shape[1], image.shape[2])
+        camera = decoding.decode_camera(output, frozen.camera_template, image_size=size, gains=method.camera_gains)
+        trust = sir.neutral_frontal_confidence(
+            camera.rotation, output.expression, form=method.pose_weight, decay=method.expression_decay
+        )
+        return units.to_millimeters(output.shape, frozen.face_model.shape_std), trust
+
+    return read
+
+
+def _read(read: Callable, params: dict, records: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
+    """Shape codes [N, S] in millimeters and trust [N] of all photos, in batches of one size."""
+    codes, trust = [], []
+    for start in range(0, len(records), _BATCH_SIZE):
+        images = [decode_image(records[i].image) for i in range(start, min(start + _BATCH_SIZE, len(records)))]
+        padded = images + images[-1:] * (_BATCH_SIZE - len(images))
+        part = jax.device_get(read(params, np.stack(padded).astype(np.float32) / 255))
+        codes.append(part[0][: len(images)])
+        trust.append(part[1][: len(images)])
+    return np.concatenate(codes), np.concatenate(trust)
