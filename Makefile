@@ -35,11 +35,14 @@ setup-dev: $(VENV)/installed-dev
 demo: setup
 	$(BIN)/python -m experiments.demo --out runs/demo
 
+# Two workers at most: compiling and training use several threads themselves.
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
+
 test: setup-dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: setup-dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: setup-dev
 	$(BIN)/ruff check .

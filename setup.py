@@ -68,6 +68,7 @@ setup(
         "beam": ["apache-beam>=2.77,<3"],  # preparation on many machines
         "dev": [
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "hypothesis>=6",
             "beartype>=0.20",
             "ruff>=0.8",
