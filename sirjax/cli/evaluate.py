@@ -22,6 +22,7 @@ from sirjax import decode as decoding
 from sirjax.data.images import decode_image
 from sirjax.data.records import open_records
 from sirjax.evaluation.summary import EvaluationResult, evaluate_identities
+from sirjax.files import write_text
 from sirjax.geometry.camera import project
 from sirjax.geometry.rotation import euler_from_rotation
 from sirjax.morphable.model import landmarks_of
@@ -45,9 +46,7 @@ def run(args: argparse.Namespace) -> int:
     result = evaluate_records(trained, args.records, num_pairs=args.pairs, batch_size=args.batch, seed=args.seed)
     print(result.table())
     if args.json:
-        temporary = args.json.with_suffix(".tmp")
-        temporary.write_text(json.dumps(result.metrics(), indent=2) + "\n", encoding="utf-8")
-        temporary.replace(args.json)
+        write_text(args.json, json.dumps(result.metrics(), indent=2) + "\n")
     return 0
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from sirjax.export.files import write_text
+from sirjax.files import write_text
 
 COLUMNS: tuple[str, ...] = (
     "photo",

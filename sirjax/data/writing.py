@@ -18,6 +18,7 @@ import numpy as np
 from sirjax.data import description, records
 from sirjax.data import sample as samples
 from sirjax.data.sample import Sample
+from sirjax.files import umask
 from sirjax.types import IMAGE_SIZE, NO_IDENTITY, NUM_LANDMARKS
 
 SHARD_BYTES = 64 * 2**20
@@ -90,7 +91,7 @@ class RecordWriter:
             self._folder.mkdir(parents=True, exist_ok=True)
         else:
             self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", suffix=".partial", dir=self.path.parent))
-            self._folder.chmod(0o777 & ~_umask())  # mkdtemp makes it private
+            self._folder.chmod(0o777 & ~umask())  # mkdtemp makes it private
         return self
 
     def add(self, sample: Sample) -> None:
@@ -244,9 +245,3 @@ def _as_os_error() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise OSError(errno.EIO, str(error)) from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,12 +1,13 @@
-"""Whole files or none: written under a temporary name beside the target, then renamed."""
+"""Pictures as files, and the name that exported files carry."""
 
-import os
 from importlib import metadata
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
+
+from sirjax.files import write_bytes
 
 
 def software() -> str:
@@ -15,21 +16,6 @@ def software() -> str:
         return f"sirjax {metadata.version('sirjax')}"
     except metadata.PackageNotFoundError:
         return "sirjax (not installed)"
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Writes `data` to `path` in one step; an interruption leaves the old file, or none."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """As `write_bytes`, for UTF-8 text."""
-    write_bytes(path, text.encode())
 
 
 def encode_image(image: UInt8[np.ndarray, "H W 3"], suffix: str = ".png") -> bytes:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
-from sirjax.export.files import encode_image, software, write_bytes
+from sirjax.export.files import encode_image, software
 from sirjax.export.mesh import TexturedMesh, split_seams
+from sirjax.files import write_bytes
 
 METERS_PER_MILLIMETER = 1e-3
 _FLOAT, _UNSIGNED_INT = 5126, 5125

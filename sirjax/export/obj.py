@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Num
 
-from sirjax.export.files import write_image, write_text
+from sirjax.export.files import write_image
 from sirjax.export.mesh import TexturedMesh
+from sirjax.files import write_text
 
 
 def write_obj(path: Path, mesh: TexturedMesh, *, comment: str = "") -> list[Path]:

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sirjax.export.files import software, write_bytes
+from sirjax.export.files import software
+from sirjax.files import write_bytes
 from sirjax.geometry.rotation import euler_from_rotation, quaternion_from_rotation
 from sirjax.morphable.coefficients import to_millimeters
 from sirjax.morphable.model import FaceModel

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sirjax.export.files import write_bytes
 from sirjax.export.mesh import TexturedMesh, vertex_colors
+from sirjax.files import write_bytes
 
 _VERTEX = np.dtype([(name, "<f4") for name in ("x", "y", "z", "nx", "ny", "nz")] + [("rgb", "u1", 3)])
 _FACE = np.dtype([("count", "u1"), ("corners", "<i4", 3)])

@@ -21,7 +21,8 @@ from jax import export
 from jaxtyping import Array, Float
 
 from sirjax import decode as decoding
-from sirjax.export.files import software, write_bytes, write_text
+from sirjax.export.files import software
+from sirjax.files import write_bytes, write_text
 from sirjax.geometry import camera as cameras
 from sirjax.morphable import model as morphable
 from sirjax.morphable.coefficients import to_millimeters

@@ -8,8 +8,8 @@ landmarks either as `landmark_idx` (68,), vertices, or as `landmark_tri` (68,), 
 """
 
 import hashlib
+import io
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
+from sirjax.files import write_bytes
 from sirjax.geometry.mesh import mesh_topology
 from sirjax.morphable.checks import check_arrays
 from sirjax.morphable.model import FaceModel
@@ -51,16 +52,10 @@ def load_face_model(path: str | os.PathLike) -> FaceModel:
 
 
 def save_face_model(model: FaceModel, path: str | os.PathLike) -> None:
-    """Writes a model in millimeters, under a temporary name first, so that no half-written file is ever seen."""
-    path = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **_to_arrays(model))
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """Writes a model in millimeters, the whole file or none."""
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **_to_arrays(model))
+    write_bytes(Path(path), content.getvalue())
 
 
 def fingerprint(model: FaceModel) -> str:

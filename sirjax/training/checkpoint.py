@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import orbax.checkpoint as ocp
 
+from sirjax.files import write_text
 from sirjax.training.state import TrainState
 
 DIRECTORY = "checkpoints"
@@ -111,10 +112,7 @@ def check_fingerprint(manager: ocp.CheckpointManager, step: int, fingerprint: st
 
 def save_config(workdir: Path, config: dict) -> None:
     """Writes the resolved settings beside the checkpoints, whole or not at all."""
-    path = workdir / "config.json"
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_text(workdir / "config.json", json.dumps(config, indent=2) + "\n")
 
 
 def load_config(workdir: Path) -> dict:

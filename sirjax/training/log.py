@@ -1,5 +1,6 @@
 """Metrics to a JSON-lines file and TensorBoard, pictures to files, and the checks that stop a run going wrong."""
 
+import io
 import json
 import logging
 import math
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 from tensorboardX import SummaryWriter
 
+from sirjax.files import write_bytes, write_text
 from sirjax.types import Batch
 
 COLLAPSE_FRACTION = 0.3  # of sqrt(S): below it shapes have shrunk toward the mean face
@@ -68,23 +70,21 @@ class MetricLog:
                 continue
             if row["step"] <= step:
                 rows.append(line + "\n")
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_text("".join(rows), encoding="utf-8")
-        temporary.replace(self._path)
+        write_text(self._path, "".join(rows))
 
 
 def save_batch(workdir: Path, step: int, batch: Batch) -> Path:
     """Keeps a batch for inspection: bad_batch_<step>.npz with the arrays of `Batch`."""
     path = workdir / f"bad_batch_{step:07d}.npz"
-    temporary = path.with_suffix(".tmp.npz")
+    content = io.BytesIO()
     np.savez_compressed(
-        temporary,
+        content,
         image=np.asarray(batch.image),
         landmarks=np.asarray(batch.landmarks),
         has_landmarks=np.asarray(batch.has_landmarks),
         identity=np.asarray(batch.identity),
     )
-    temporary.replace(path)
+    write_bytes(path, content.getvalue())
     return path
 
 

@@ -112,7 +112,7 @@ def test_no_half_part_is_left_on_a_full_or_read_only_disk(tmp_path, monkeypatch,
     def fail(*_):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(parts.os, call, fail)
+    monkeypatch.setattr(os, call, fail)
     with pytest.raises(PartsError, match=rf"cannot write to .* \({os.strerror(code)}\): make room or mend"):
         write_part(tmp_path / "part-00000000", ROWS)
     assert names(tmp_path) == []
