@@ -4,7 +4,6 @@ import os
 import numpy as np
 import pytest
 
-from data_prep import parts
 from data_prep.parts import PartsError, PartStore, Row, read_digests, read_part, write_part
 from tests.data.samples import sample
 
