@@ -69,12 +69,13 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     config.sir.kl_scope = "identity"  # samples the distribution is taken over: identity or all
 
     config.data = ConfigDict()
-    config.data.landmark = ""  # records with landmarks
-    config.data.identity = ""  # records with identities; empty: landmarks only (warm-up)
-    config.data.identity_share = "balanced"  # Eq. 22: balanced (0.5), paper_literal, proportional, or a number
+    config.data.landmark = ""  # records with landmarks: a folder, or several, "a, b", or with shares, "a=3, b=1"
+    config.data.identity = ""  # records with identities, named likewise; empty: landmarks only (warm-up)
+    config.data.identity_share = "balanced"  # Eq. 22: balanced (0.5), paper_literal, proportional, or a number, "0.3"
     config.data.images_per_identity = 1  # identity samples come in groups of this many images of one person
     config.data.batch_size = 80  # over all devices
-    config.data.cache_megabytes = 1024  # sets whose decoded crops (32 kB each) fit are kept in memory
+    config.data.workers = 0  # processes that decode; 0: threads, which is faster but for many cores and augmentation
+    config.data.cache_megabytes = 1024  # sets whose decoded crops (32 kB each) fit are kept in memory; without workers
     config.data.augmentation = ConfigDict()  # all off, as in the paper; see sirjax.data.augment.Augmentation
     config.data.augmentation.mirror = 0.0  # probability
     config.data.augmentation.shift = 0.0  # px, standard deviation

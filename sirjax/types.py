@@ -83,7 +83,7 @@ class Rendering:
 class Batch:
     """Aligned training images with the labels they have."""
 
-    image: Array  # [B, 112, 96, 3] in [0, 1]
+    image: Array  # [B, 112, 96, 3] in [0, 1]; uint8 in [0, 255] until it is on the device
     landmarks: Array  # [B, 68, 2] pixels (u, v) of the crop; anything where has_landmarks is False
     has_landmarks: Array  # bool [B]
     identity: Array  # int32 [B], a row of the identity tables, or NO_IDENTITY

@@ -1,49 +1,38 @@
 """Batches for training, decoded ahead in the background; the batch of step t depends on (seed, t) only.
 
 `TrainingBatches` is a random-access sequence: element t is the batch of step t, so a resumed run just starts further
-on and no iterator state is ever stored. grain supplies what surrounds it: threads that work ahead, results in order,
-errors that reach the caller, an iterator that can be closed. Threads, not processes: reading, decoding, warping and the
-conversion to float all leave Python's lock to others, and threads share the cache of decoded crops.
+on and no iterator state is ever stored. grain supplies what surrounds it: threads or processes that work ahead, results
+in order, errors that reach the caller. Pixels stay uint8 until they are on the device (`sirjax.data.device`): a quarter
+of the bytes to pass between processes and to move.
 
-Measured on one core: 130 us per JPEG crop, 15 us from the cache.
+Threads of the training process (num_workers=0) share the cache of decoded crops, start at once and need no memory of
+their own: reading, decoding, warping and filtering all leave Python's lock to others. Worker processes are for hosts
+with many cores, where the part of the work that holds the lock limits all threads together.
 """
 
-import dataclasses
+import contextlib
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from sirjax.data import augment, images
+from sirjax.data import augment, images, workers
 from sirjax.data.mixture import Mixture
 from sirjax.data.sample import Sample
+from sirjax.data.sources import Sources
 from sirjax.types import IMAGE_SIZE, NO_IDENTITY, NUM_LANDMARKS, Batch
 
+__all__ = ["BatchStream", "Sources", "TrainingBatches", "batches"]
+
 CACHE_BYTES = 1 << 30
-
-
-@dataclasses.dataclass(frozen=True)
-class Sources:
-    """The two kinds of training images (Eq. 9): opened records, or None for a kind that is left out."""
-
-    identity: Any = None  # RecordSource or JoinedRecords with identity labels (S_id of the paper)
-    landmark: Any = None  # RecordSource or JoinedRecords with landmarks (S_recon of the paper)
-
-    def __post_init__(self):
-        if self.identity is not None and self.identity.num_identities == 0:
-            raise ValueError(f"{self.identity.path} has no identity labels: use it as a landmark set")
-        if self.landmark is not None and not self.landmark.has_landmarks:
-            raise ValueError(f"{self.landmark.path} has no landmarks: use it as an identity set")
-
-    @property
-    def num_identities(self) -> int:
-        """Rows that the identity tables need."""
-        return 0 if self.identity is None else self.identity.num_identities
+MAX_THREADS = 8  # more of them only wait for Python's lock
+_ENDLESS = 2**62
 
 
 class TrainingBatches(Sequence[Batch]):
-    """Element t is the batch of step t (or this host's slice of it), as NumPy arrays."""
+    """Element t is the batch of step t (or this host's slice of it), as NumPy arrays; the image is uint8."""
 
     def __init__(
         self,
@@ -59,10 +48,14 @@ class TrainingBatches(Sequence[Batch]):
         process_count: int = 1,
     ):
         """See `batches`."""
-        identity_class = np.empty(0, np.int32) if sources.identity is None else sources.identity.identity_class
-        self._num_landmark = 0 if sources.landmark is None else len(sources.landmark)
         self.mixture = Mixture(
-            identity_class, self._num_landmark, seed=seed, shares=shares, images_per_identity=images_per_identity
+            np.empty(0, np.int32) if sources.identity is None else sources.identity.identity_class,
+            0 if sources.landmark is None else len(sources.landmark),
+            seed=seed,
+            shares=shares,
+            images_per_identity=images_per_identity,
+            identity_parts=sources.identity_parts,
+            landmark_parts=sources.landmark_parts,
         )
         self.mixture.batch(0, batch_size, part=process_index, parts=process_count)  # refuses what cannot be divided
         self._sources = sources
@@ -72,15 +65,24 @@ class TrainingBatches(Sequence[Batch]):
         self._part, self._parts = process_index, process_count
         self._identity_cache = _CropCache(sources.identity, cache_bytes)
         self._landmark_cache = _CropCache(sources.landmark, cache_bytes - self._identity_cache.bytes)
+        self._options = {
+            "batch_size": batch_size,
+            "seed": seed,
+            "shares": shares,
+            "images_per_identity": images_per_identity,
+            "augmentation": augmentation,
+            "process_index": process_index,
+            "process_count": process_count,
+        }
 
     def __len__(self) -> int:
-        return 2**62  # endless
+        return _ENDLESS
 
     def __getitem__(self, step: int) -> Batch:
         plan = self.mixture.batch(int(step), self._batch_size, part=self._part, parts=self._parts)
         size = len(plan.draw)
         arrays: dict[str, Any] = {
-            "image": np.empty((size, *IMAGE_SIZE, 3), np.float32),
+            "image": np.empty((size, *IMAGE_SIZE, 3), np.uint8),
             "landmarks": np.zeros((size, NUM_LANDMARKS, 2), np.float32),
             "has_landmarks": np.zeros(size, bool),
             "identity": np.full(size, NO_IDENTITY, np.int32),
@@ -93,13 +95,61 @@ class TrainingBatches(Sequence[Batch]):
             if self._augmentation is not None:
                 random = np.random.Generator(np.random.Philox(key=(self._seed % 2**64, draw)))
                 image, landmarks = augment.augment(image, landmarks, self._augmentation, random)
-            np.multiply(image, np.float32(1 / 255), out=arrays["image"][row])
+            arrays["image"][row] = image
             if landmarks is not None:
                 arrays["landmarks"][row] = landmarks
                 arrays["has_landmarks"][row] = True
             if from_identity:  # a landmark set's own people are not the classes of the tables
                 arrays["identity"][row] = identity
         return Batch(**arrays)
+
+    def __reduce__(self):
+        # For worker processes: they open the records anew. No cache, each of them would hold all crops.
+        return _without_cache, (self._sources, self._options)
+
+
+def _without_cache(sources: Sources, options: dict[str, Any]) -> TrainingBatches:
+    return TrainingBatches(sources, cache_bytes=0, **options)
+
+
+class BatchStream(Iterator[Batch]):
+    """The batches of consecutive steps. `close` ends its threads or processes."""
+
+    def __init__(self, source: TrainingBatches, *, start_step: int, prefetch: int, threads: int, num_workers: int):
+        """See `batches`."""
+        import grain
+
+        self._step = start_step
+        self._closed = False
+        self._starting = workers.starting if num_workers else contextlib.nullcontext
+        steps = grain.MapDataset.range(start_step, _ENDLESS).map(source.__getitem__)
+        if num_workers == 0:
+            options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(prefetch, threads))
+            self._batches = iter(steps.to_iter_dataset(options))
+        else:
+            one_thread = steps.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
+            options = grain.MultiprocessingOptions(
+                num_workers, per_worker_buffer_size=math.ceil(prefetch / num_workers)
+            )
+            self._batches = iter(one_thread.mp_prefetch(options, worker_init_fn=workers.prepare_worker))
+
+    def __next__(self) -> Batch:
+        if self._closed:
+            raise ValueError("this stream of batches has been closed")
+        try:
+            with self._starting():  # the processes start when the first batch is asked for
+                batch = next(self._batches)
+        except RuntimeError as error:
+            raise workers.explained(error, self._step) from error
+        self._starting = contextlib.nullcontext
+        self._step += 1
+        return batch
+
+    def close(self) -> None:
+        """Ends what works in the background; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._batches.close()
 
 
 def batches(
@@ -112,11 +162,12 @@ def batches(
     images_per_identity: int = 1,
     augmentation: augment.Augmentation | None = None,
     prefetch: int = 2,
-    workers: int = 2,
+    num_workers: int = 0,
+    threads: int | None = None,
     cache_bytes: int = CACHE_BYTES,
     process_index: int = 0,
     process_count: int = 1,
-):
+) -> BatchStream:
     """An endless iterator of training batches, worked out in the background. Close it with `.close()`.
 
     Args:
@@ -127,20 +178,26 @@ def batches(
       shares: share of identity samples: "balanced", "paper_literal", "proportional" or a number (`mixture`).
       images_per_identity: K photos of a person kept together (`mixture`); 1 is a plain shuffle.
       augmentation: what to change at random; None changes nothing, as in the paper.
-      prefetch: batches kept ready.
-      workers: threads that prepare them.
-      cache_bytes: sets whose decoded crops (32 kB each) fit are kept in memory after their first use; 0 keeps none.
+      prefetch: batches kept ready, at least one for each thread or worker.
+      num_workers: processes that prepare them; 0: threads of this process. The batches are the same.
+      threads: how many, without workers; by default one for each processor, at most `MAX_THREADS`.
+      cache_bytes: without workers, sets whose decoded crops (32 kB each) fit are kept in memory after their first use;
+        0 keeps none.
       process_index: this host among `process_count`; it loads its slice of each batch only.
       process_count: number of hosts.
 
+    Returns:
+      The stream; images are uint8 in [0, 255] (see `device.on_devices`).
+
     Raises:
       ValueError: if nothing can be drawn as asked. While iterating: if a sample cannot be read, with its name.
+      WorkerDiedError: while iterating, if a worker process ended by itself.
     """
-    import grain
-
-    if start_step < 0 or prefetch < 1 or workers < 1:
+    threads = min(os.cpu_count() or 1, MAX_THREADS) if threads is None else threads
+    if start_step < 0 or prefetch < 1 or threads < 1 or num_workers < 0:
         raise ValueError(
-            f"start_step must be at least 0, prefetch and workers at least 1, got {start_step}, {prefetch}, {workers}"
+            "start_step and num_workers must be at least 0, prefetch and threads at least 1, "
+            f"got {start_step}, {num_workers}, {prefetch}, {threads}"
         )
     source = TrainingBatches(
         sources,
@@ -153,9 +210,7 @@ def batches(
         process_index=process_index,
         process_count=process_count,
     )
-    steps = grain.MapDataset.range(start_step, 2**62).map(source.__getitem__)
-    options = grain.ReadOptions(num_threads=workers, prefetch_buffer_size=max(prefetch, workers))
-    return iter(steps.to_iter_dataset(options))
+    return BatchStream(source, start_step=start_step, prefetch=prefetch, threads=threads, num_workers=num_workers)
 
 
 class _CropCache:

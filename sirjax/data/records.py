@@ -74,6 +74,9 @@ class RecordSource(Sequence[Sample]):
             ) from error
         return dataclasses.replace(sample, identity_class=int(self.identity_class[index]))
 
+    def __reduce__(self):
+        return open_records, (self.path,)  # open files cannot be sent to a worker process, names can
+
 
 class JoinedRecords(Sequence[Sample]):
     """Several folders as one; the identity classes of later folders follow those of earlier ones."""
@@ -110,6 +113,9 @@ class JoinedRecords(Sequence[Sample]):
         part = int(np.searchsorted(self._ends, index, side="right"))
         sample = self.parts[part][index - (int(self._ends[part - 1]) if part else 0)]
         return dataclasses.replace(sample, identity_class=int(self.identity_class[index]))
+
+    def __reduce__(self):
+        return open_records, ([part.path for part in self.parts],)
 
 
 def open_records(path: str | Path | Sequence[str | Path], *, verify: bool = False) -> RecordSource | JoinedRecords:

@@ -12,8 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from sirjax.data import pipeline
+from sirjax.data import sources as records_of
 from sirjax.data.augment import Augmentation
-from sirjax.data.records import open_records
+from sirjax.data.device import DeviceBatches
+from sirjax.data.sources import Sources
 from sirjax.morphable.storage import fingerprint
 from sirjax.training import checkpoint, resume
 from sirjax.training.imprint import imprint, is_imprinted
@@ -118,24 +120,22 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
     return state
 
 
-def open_sources(settings: Settings) -> pipeline.Sources:
+def open_sources(settings: Settings) -> Sources:
     """Opens the records `config.data` names.
 
     Raises:
       ValueError: if it names none.
     """
-    if not settings.landmark and not settings.identity:
-        raise ValueError("data.landmark and data.identity are both empty: name at least one folder of records")
-    return pipeline.Sources(
-        identity=open_records(settings.identity) if settings.identity else None,
-        landmark=open_records(settings.landmark) if settings.landmark else None,
-    )
+    return records_of.open_sources(identity=settings.identity, landmark=settings.landmark)
 
 
-def make_batches(config: Settings, sources: pipeline.Sources, *, start_step: int):
-    """The batches of steps start_step + 1, start_step + 2, ... (element t of the sequence is for the step after t)."""
+def make_batches(config: Settings, sources: Sources, *, start_step: int) -> DeviceBatches:
+    """The batches of steps start_step + 1, start_step + 2, ... (element t of the sequence is for the step after t).
+
+    They lie on this host's devices, split along their first axis.
+    """
     settings = config.data
-    return pipeline.batches(
+    stream = pipeline.batches(
         sources,
         batch_size=settings.batch_size,
         seed=config.seed,
@@ -143,8 +143,12 @@ def make_batches(config: Settings, sources: pipeline.Sources, *, start_step: int
         shares=settings.identity_share,
         images_per_identity=settings.images_per_identity,
         augmentation=Augmentation(**settings.augmentation),
+        num_workers=settings.workers,
         cache_bytes=settings.cache_megabytes << 20,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
     )
+    return DeviceBatches(stream, jax.local_devices())
 
 
 def _compiled_steps(make_step: Callable, devices: Sequence) -> Callable:

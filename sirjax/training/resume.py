@@ -10,7 +10,15 @@ from sirjax.training import checkpoint
 from sirjax.training.state import TrainState
 
 # Settings that may change between a run and its continuation: they do not alter what a step computes.
-FREE = ("run.", "schedule.epochs", "schedule.steps", "data.cache_megabytes", "render.backend", "init_from")
+FREE = (
+    "run.",
+    "schedule.epochs",
+    "schedule.steps",
+    "data.cache_megabytes",
+    "data.workers",
+    "render.backend",
+    "init_from",
+)
 
 logger = logging.getLogger("sirjax")
 

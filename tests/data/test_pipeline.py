@@ -30,11 +30,11 @@ def assert_same(left, right):
 def test_a_batch_holds_what_the_mixture_says(sources):
     source = TrainingBatches(sources, batch_size=8, seed=0)
     batch, plan = source[3], source.mixture.batch(3, 8)
-    assert batch.image.dtype == np.float32
+    assert batch.image.dtype == np.uint8
     for row in range(8):
         origin = sources.identity if plan.from_identity[row] else sources.landmark
         item = origin[int(plan.index[row])]
-        np.testing.assert_allclose(batch.image[row] * 255, images.decode_image(item.image), atol=1e-3)
+        np.testing.assert_array_equal(batch.image[row], images.decode_image(item.image))
         assert batch.has_landmarks[row] == (not plan.from_identity[row])
         assert batch.identity[row] == item.identity_class
         np.testing.assert_array_equal(batch.landmarks[row], 0 if item.landmarks is None else item.landmarks)
@@ -49,8 +49,8 @@ def test_a_resumed_stream_goes_on_where_it_stopped(sources):
 
 def test_threads_prefetching_and_the_cache_change_nothing(sources):
     settings = Augmentation(mirror=0.5, rotation=3.0, blur=1.0, occlusion=0.3, brightness=0.1)
-    plain = take(8, sources, augmentation=settings, workers=1, prefetch=1, cache_bytes=0)
-    busy = take(8, sources, augmentation=settings, workers=4, prefetch=5)
+    plain = take(8, sources, augmentation=settings, threads=1, prefetch=1, cache_bytes=0)
+    busy = take(8, sources, augmentation=settings, threads=4, prefetch=5)
     for left, right in zip(plain, busy, strict=True):
         assert_same(left, right)
 
@@ -108,8 +108,9 @@ def test_closing_ends_the_stream(sources):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"start_step": -1}, "start_step must be at least 0"),
-        ({"workers": 0}, "workers at least 1, got 0, 2, 0"),
+        ({"start_step": -1}, "start_step and num_workers must be at least 0"),
+        ({"threads": 0}, "threads at least 1, got 0, 0, 2, 0"),
+        ({"num_workers": -1}, "num_workers must be at least 0, .* got 0, -1"),
         ({"batch_size": 9, "process_count": 2}, "a batch of 9 has no part 0 of 2"),
     ],
 )

@@ -1,0 +1,60 @@
+"""Batches on the devices, one step ahead: while the device computes, the next batch is already on its way.
+
+Pixels travel as uint8 and become floats in [0, 1] on the device. The result is that of NumPy to the last bit.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from sirjax.types import Batch
+
+_SAMPLES = "samples"  # the axis that is split over the devices
+
+
+class DeviceBatches(Iterator[Batch]):
+    """The batches of a stream as arrays on the devices, each device holding its equal, contiguous share of rows."""
+
+    def __init__(self, stream: Any, devices: Sequence[jax.Device], *, ahead: int = 1):
+        """Takes over a stream, closing included.
+
+        Args:
+          stream: an iterator of batches with uint8 images, such as `pipeline.batches`.
+          devices: of this host; they must divide the batch evenly.
+          ahead: batches sent before they are asked for.
+        """
+        self._stream = stream
+        self._num_devices = len(devices)
+        self._split = NamedSharding(Mesh(np.array(devices), (_SAMPLES,)), PartitionSpec(_SAMPLES))
+        self._to_unit_range = jax.jit(_to_unit_range, out_shardings=self._split)
+        self._ahead = ahead
+        self._sent: deque[Batch] = deque()
+
+    def __next__(self) -> Batch:
+        while len(self._sent) <= self._ahead:
+            self._sent.append(self._send(next(self._stream)))
+        return self._sent.popleft()
+
+    def close(self) -> None:
+        """Closes the stream."""
+        self._sent.clear()
+        self._stream.close()
+
+    def _send(self, batch: Batch) -> Batch:
+        size = len(batch.image)
+        if size % self._num_devices:
+            raise ValueError(
+                f"a batch of {size} cannot be split evenly over {self._num_devices} devices; "
+                f"set data.batch_size to a multiple of {self._num_devices}"
+            )
+        sent = jax.device_put(batch, self._split)
+        return sent.replace(image=self._to_unit_range(sent.image))
+
+
+def _to_unit_range(image: jax.Array) -> jax.Array:
+    return image.astype(jnp.float32) * np.float32(1 / 255)
