@@ -56,6 +56,105 @@ def test_a_move_takes_pixels_and_landmarks_along():
 
 
 @given(seed=st.integers(0, 10**6))
+def test_a_move_is_bilinear_interpolation_at_the_inverse(seed):
+    random = np.random.default_rng(seed)
+    matrix = augment.jitter_matrix((112, 96), Augmentation(shift=3.0, rotation=8.0, scale=0.1), random)
+    image, _ = augment.move(picture(), None, matrix)
+    # Oracle: where each pixel comes from, in float64; what lies outside repeats the edge.
+    v, u = np.mgrid[:112, :96].astype(np.float64)
+    source = alignment.transform_points(alignment.invert(matrix), np.stack([u, v], axis=-1))
+    x, y = np.clip(source[..., 0], 0, 95), np.clip(source[..., 1], 0, 111)
+    left, top = np.minimum(x.astype(int), 94), np.minimum(y.astype(int), 110)
+    fx, fy = (x - left)[..., None], (y - top)[..., None]
+    old = picture().astype(np.float64)
+    upper = old[top, left] * (1 - fx) + old[top, left + 1] * fx
+    lower = old[top + 1, left] * (1 - fx) + old[top + 1, left + 1] * fx
+    expected = upper * (1 - fy) + lower * fy
+    # OpenCV rounds positions to 1/32 px: half of that along both axes, times the steepest change between two pixels.
+    steepest = max(np.abs(np.diff(old, axis=0)).max(), np.abs(np.diff(old, axis=1)).max())
+    assert np.abs(image - expected).max() <= steepest / 32 + 1
+
+
+@given(seed=st.integers(0, 10**6))
+def test_a_moved_spot_stays_under_its_landmark(seed):
+    random = np.random.default_rng(seed)
+    point = random.uniform((35, 40), (60, 70))
+    v, u = np.mgrid[:112, :96]
+    spot = 250 * np.exp(-((u - point[0]) ** 2 + (v - point[1]) ** 2) / (2 * 3.0**2))
+    image = np.repeat(np.rint(spot).astype(np.uint8)[..., None], 3, axis=2)
+    matrix = augment.jitter_matrix((112, 96), Augmentation(shift=2.0, rotation=8.0, scale=0.1), random)
+    moved, landmarks = augment.move(image, np.tile(point, (68, 1)), matrix)
+    weight = moved[..., 0].astype(np.float64)
+    center = np.array([(weight * u).sum(), (weight * v).sum()]) / weight.sum()
+    np.testing.assert_allclose(center, landmarks[30], atol=0.1)
+
+
+def test_jitter_has_the_spread_it_is_asked_for():
+    settings = Augmentation(shift=2.0, rotation=5.0, scale=0.1)
+    random = np.random.default_rng(0)
+    matrices = np.stack([augment.jitter_matrix((112, 96), settings, random) for _ in range(4000)])
+    center = np.einsum("nij,j->ni", matrices[:, :, :2], [47.5, 55.5]) + matrices[:, :, 2] - (47.5, 55.5)
+    angle = np.rad2deg(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]))
+    scale = 0.5 * np.log(np.linalg.det(matrices[:, :, :2]))
+    for values, spread in ((center[:, 0], 2.0), (center[:, 1], 2.0), (angle, 5.0), (scale, 0.1)):
+        assert abs(values.mean()) < 4 * spread / np.sqrt(4000)
+        assert values.std() == pytest.approx(spread, rel=0.05)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 1.5, 3.0])
+def test_blur_is_a_gaussian(sigma):
+    radius = (round(sigma * 6 + 1) | 1) // 2  # OpenCV's kernel of 8-bit images
+    offsets = np.arange(-radius, radius + 1)
+    kernel = np.exp(-(offsets**2) / (2 * sigma**2))
+    kernel /= kernel.sum()
+    padded = np.pad(picture().astype(np.float64), ((radius, radius), (radius, radius), (0, 0)), mode="reflect")
+    down = sum(weight * padded[i : i + 112] for i, weight in enumerate(kernel))
+    expected = sum(weight * down[:, i : i + 96] for i, weight in enumerate(kernel))
+    np.testing.assert_allclose(augment.blur(picture(), sigma), expected, atol=1.5)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_color_changes_match_their_formula(seed):
+    settings = Augmentation(brightness=0.2, contrast=0.5, saturation=0.6, hue=0.2)
+    got = augment.change_color(picture(), settings, np.random.default_rng(seed))
+    random = np.random.default_rng(seed)
+    shift, contrast, saturation = random.uniform(-1, 1, 3)
+    gains = 1 + 0.2 * random.uniform(-1, 1, 3)
+    # Oracle: away from the mean of the pixel's channels, then from the picture's mean, then brighter.
+    pixels = (picture().astype(np.float64) * gains).reshape(-1, 3)
+    gray = pixels.mean(axis=1, keepdims=True)
+    pixels = gray + (pixels - gray) * (1 + 0.6 * saturation)
+    pixels = pixels.mean() + (pixels - pixels.mean()) * (1 + 0.5 * contrast) + 255 * 0.2 * shift
+    np.testing.assert_allclose(got.reshape(-1, 3), np.clip(pixels, 0, 255), atol=0.51)
+
+
+def test_an_occluder_is_one_ellipse(rng):
+    for _ in range(50):
+        gray = np.full((112, 96, 3), 128, np.uint8)
+        covered = (augment.occlude(gray, rng) != gray).any(axis=-1)
+        v, u = np.nonzero(covered)
+        if len(u) < 50 or u.min() == 0 or v.min() == 0 or u.max() == 95 or v.max() == 111:
+            continue  # cut by the edge
+        # Oracle: within an ellipse of covariance C, (p - mean)^T C^-1 (p - mean) is at most 4.
+        points = np.stack([u, v], axis=1) - (u.mean(), v.mean())
+        distance = np.einsum("ni,ij,nj->n", points, np.linalg.inv(np.cov(points.T)), points)
+        assert distance.max() < 4.6
+        assert len(u) == pytest.approx(4 * np.pi * np.sqrt(np.linalg.det(np.cov(points.T))), rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "probability"), [("mirror", 0.3, 0.3), ("occlusion", 0.3, 0.3), ("blur", 9, 0.5)]
+)
+def test_probabilities_are_kept(name, value, probability):
+    settings = Augmentation(**{name: value})
+    changed = 0
+    for number in range(400):
+        image, _ = augment.augment(picture(), None, settings, np.random.default_rng(number))
+        changed += bool((image != picture()).any())
+    assert abs(changed - 400 * probability) < 4 * np.sqrt(400 * probability * (1 - probability)) + 12  # tiny blurs
+
+
+@given(seed=st.integers(0, 10**6))
 def test_jitter_turns_about_the_center(seed):
     settings = Augmentation(rotation=10.0, scale=0.1)
     matrix = augment.jitter_matrix((112, 96), settings, np.random.default_rng(seed))
