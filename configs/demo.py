@@ -40,7 +40,7 @@ def get_config(stage: str = "sir") -> Any:
         config.sir.weight = 0.0
         config.data.batch_size = 32
         config.optimizer.learning_rate = 2e-3
-        config.schedule.steps = 4200
+        config.schedule.steps = 4500
         config.schedule.pixel_from = 1000.0  # landmarks only: drawing costs more than this network
         config.run.image_every = 1000
         config.run.checkpoint_every = 1000
@@ -56,6 +56,6 @@ def get_config(stage: str = "sir") -> Any:
         config.losses.drawn_share = 0.25
         config.data.batch_size = 64
         config.optimizer.learning_rate = 1e-3
-        config.schedule.steps = 420
+        config.schedule.steps = 450
         config.schedule.pixel_from = 0.0
     return config

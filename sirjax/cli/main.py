@@ -5,6 +5,8 @@ import importlib
 import sys
 import traceback
 
+from sirjax.memory import keep_freed_memory
+
 # Sub-command -> (module, one line of help). Modules are imported only when asked for: `sirjax --help` stays instant.
 COMMANDS = {
     "train": ("sirjax.cli.train", "train from records (start the same command again and it goes on)"),
@@ -46,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     if settings and not args.takes_settings:
         parser.error(f"unknown option {settings[0]} for 'sirjax {command}'; see 'sirjax {command} --help'")
     args.settings = settings
+    keep_freed_memory()
     try:
         return args.run(args) or 0
     except KeyboardInterrupt:

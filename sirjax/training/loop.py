@@ -16,6 +16,7 @@ from sirjax.data import sources as records_of
 from sirjax.data.augment import Augmentation
 from sirjax.data.device import DeviceBatches
 from sirjax.data.sources import Sources
+from sirjax.memory import keep_freed_memory
 from sirjax.morphable.storage import fingerprint
 from sirjax.training import checkpoint, resume
 from sirjax.training.imprint import imprint, is_imprinted
@@ -56,6 +57,7 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
       ValueError: for settings that do not fit together, or not the run already in `workdir`.
       TrainingDivergedError: when a loss is not finite, or too many steps had to be skipped.
     """
+    keep_freed_memory()
     sources = open_sources(config.data)
     face_model = make_face_model(config.face_model)
     networks = make_networks_for(config.networks, face_model)
