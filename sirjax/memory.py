@@ -14,7 +14,7 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 def keep_freed_memory() -> bool:
     """Lets malloc keep what is freed, in this process from now on; whether that was possible.
 
-    Does nothing without glibc (other allocators keep memory by themselves). The process's memory then stays at its peak.
+    Does nothing without glibc (other allocators keep memory by themselves). The process keeps its peak of memory.
     """
     if not sys.platform.startswith("linux"):
         return False
