@@ -185,8 +185,7 @@ def test_mirrored_samples_use_the_second_confidence_channel(frozen):
     batch = make_batch([1, 1], [N, N])
     fresh = initial_state(NETWORKS, OPTIMIZER, num_identities=0, num_shape=FACE_MODEL.num_shape, seed=0)
     plain, mirrored = (
-        read(METHOD, fresh.params["networks"], frozen, batch.image, jnp.full(2, flag))
-        for flag in (False, True)
+        read(METHOD, fresh.params["networks"], frozen, batch.image, jnp.full(2, flag)) for flag in (False, True)
     )
     confidence = jnp.stack([jnp.full((2, 112, 96), 0.1), jnp.full((2, 112, 96), 0.4)], axis=-1)
     values = {}
