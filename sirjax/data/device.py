@@ -20,7 +20,7 @@ _SAMPLES = "samples"  # the axis that is split over the devices
 class DeviceBatches(Iterator[Batch]):
     """The batches of a stream as arrays on the devices, each device holding its equal, contiguous share of rows."""
 
-    def __init__(self, stream: Any, devices: Sequence[jax.Device], *, ahead: int = 1):
+    def __init__(self, stream: Any, devices: Sequence[Any], *, ahead: int = 1):
         """Takes over a stream, closing included.
 
         Args:

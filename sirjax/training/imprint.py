@@ -6,8 +6,10 @@ away from the geometry it has learned: every person toward a direction drawn by 
 """
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
@@ -19,6 +21,7 @@ from sirjax.losses import sir
 from sirjax.morphable import coefficients as units
 from sirjax.training.state import TrainState
 from sirjax.training.terms import Frozen, Method
+from sirjax.types import NetworkOutput
 
 STARTS = ("paper", "imprinted")
 _BATCH_SIZE = 64
@@ -55,8 +58,8 @@ def imprint(
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
     # A network that has learned nothing yet sees the mean face in everybody: such rows keep their random directions.
     class_weights = np.where(lengths > 0, directions / np.maximum(lengths, 1e-12), state.params["class_weights"])
-    params = {**state.params, "class_weights": jax.numpy.asarray(class_weights, jax.numpy.float32)}
-    return state.replace(params=params, centers=jax.numpy.asarray(centers, jax.numpy.float32))
+    params = {**state.params, "class_weights": jnp.asarray(class_weights, jnp.float32)}
+    return state.replace(params=params, centers=jnp.asarray(centers, jnp.float32))
 
 
 def mean_codes(
@@ -76,7 +79,7 @@ def mean_codes(
 def _reader(networks: nn.Module, frozen: Frozen, method: Method) -> Callable:
     @jax.jit
     def read(params: dict, image: Float[Array, "B H W 3"]):
-        output = networks.apply({"params": params}, image)
+        output = cast(NetworkOutput, networks.apply({"params": params}, image))
         size = (image.shape[1], image.shape[2])
         camera = decoding.decode_camera(output, frozen.camera_template, image_size=size, gains=method.camera_gains)
         trust = sir.neutral_frontal_confidence(
