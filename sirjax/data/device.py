@@ -1,6 +1,7 @@
 """Batches on the devices, one step ahead: while the device computes, the next batch is already on its way.
 
-Pixels travel as uint8 and become floats in [0, 1] on the device. The result is that of NumPy to the last bit.
+Pixels travel as uint8, a quarter of the bytes, and become floats in [0, 1] on the device; the result is NumPy's to the
+last bit. Where the device is the host's own processor there is nothing to gain, and NumPy scales them.
 """
 
 from collections import deque
@@ -15,23 +16,26 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from sirjax.types import Batch
 
 _SAMPLES = "samples"  # the axis that is split over the devices
+_PER_LEVEL = np.float32(1 / 255)
 
 
 class DeviceBatches(Iterator[Batch]):
     """The batches of a stream as arrays on the devices, each device holding its equal, contiguous share of rows."""
 
-    def __init__(self, stream: Any, devices: Sequence[Any], *, ahead: int = 1):
+    def __init__(self, stream: Any, devices: Sequence[Any], *, ahead: int = 1, scale_on_device: bool | None = None):
         """Takes over a stream, closing included.
 
         Args:
           stream: an iterator of batches with uint8 images, such as `pipeline.batches`.
           devices: of this host; they must divide the batch evenly.
           ahead: batches sent before they are asked for.
+          scale_on_device: where uint8 becomes float; by default on the devices unless they are CPUs.
         """
         self._stream = stream
         self._num_devices = len(devices)
         self._split = NamedSharding(Mesh(np.array(devices), (_SAMPLES,)), PartitionSpec(_SAMPLES))
-        self._to_unit_range = jax.jit(_to_unit_range, out_shardings=self._split)
+        self._scale_on_device = devices[0].platform != "cpu" if scale_on_device is None else scale_on_device
+        self._scaled = jax.jit(_scaled, out_shardings=self._split)
         self._ahead = ahead
         self._sent: deque[Batch] = deque()
 
@@ -52,9 +56,11 @@ class DeviceBatches(Iterator[Batch]):
                 f"a batch of {size} cannot be split evenly over {self._num_devices} devices; "
                 f"set data.batch_size to a multiple of {self._num_devices}"
             )
+        if not self._scale_on_device:
+            return jax.device_put(batch.replace(image=np.multiply(batch.image, _PER_LEVEL)), self._split)
         sent = jax.device_put(batch, self._split)
-        return sent.replace(image=self._to_unit_range(sent.image))
+        return sent.replace(image=self._scaled(sent.image))
 
 
-def _to_unit_range(image: jax.Array) -> jax.Array:
-    return image.astype(jnp.float32) * np.float32(1 / 255)
+def _scaled(image: jax.Array) -> jax.Array:
+    return image.astype(jnp.float32) * _PER_LEVEL

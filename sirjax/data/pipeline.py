@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from sirjax.data import augment, images, workers
 from sirjax.data.mixture import Mixture
-from sirjax.data.sample import Sample
 from sirjax.data.sources import Sources
 from sirjax.types import IMAGE_SIZE, NO_IDENTITY, NUM_LANDMARKS, Batch
 
@@ -29,6 +29,8 @@ __all__ = ["BatchStream", "Sources", "TrainingBatches", "batches"]
 CACHE_BYTES = 1 << 30
 MAX_THREADS = 8  # more of them only wait for Python's lock
 _ENDLESS = 2**62
+
+Crop = tuple[np.ndarray, np.ndarray | None, int]  # image uint8 [112, 96, 3], landmarks [68, 2] if labelled, class
 
 
 class TrainingBatches(Sequence[Batch]):
@@ -87,20 +89,18 @@ class TrainingBatches(Sequence[Batch]):
             "has_landmarks": np.zeros(size, bool),
             "identity": np.full(size, NO_IDENTITY, np.int32),
         }
-        for row, (draw, from_identity, index) in enumerate(
-            zip(plan.draw.tolist(), plan.from_identity.tolist(), plan.index.tolist(), strict=True)
-        ):
-            cache = self._identity_cache if from_identity else self._landmark_cache
-            image, landmarks, identity = cache.load(index)
-            if self._augmentation is not None:
-                random = np.random.Generator(np.random.Philox(key=(self._seed % 2**64, draw)))
-                image, landmarks = augment.augment(image, landmarks, self._augmentation, random)
-            arrays["image"][row] = image
-            if landmarks is not None:
-                arrays["landmarks"][row] = landmarks
-                arrays["has_landmarks"][row] = True
-            if from_identity:  # a landmark set's own people are not the classes of the tables
-                arrays["identity"][row] = identity
+        for cache, chosen in ((self._identity_cache, plan.from_identity), (self._landmark_cache, ~plan.from_identity)):
+            rows = np.flatnonzero(chosen).tolist()
+            for row, (image, landmarks, identity) in zip(rows, cache.load(plan.index[rows]), strict=True):
+                if self._augmentation is not None:
+                    random = np.random.Generator(np.random.Philox(key=(self._seed % 2**64, int(plan.draw[row]))))
+                    image, landmarks = augment.augment(image, landmarks, self._augmentation, random)
+                arrays["image"][row] = image
+                if landmarks is not None:
+                    arrays["landmarks"][row] = landmarks
+                    arrays["has_landmarks"][row] = True
+                if cache is self._identity_cache:  # a landmark set's own people are not the classes of the tables
+                    arrays["identity"][row] = identity
         return Batch(**arrays)
 
     def __reduce__(self):
@@ -221,23 +221,27 @@ class _CropCache:
         count = 0 if source is None else len(source)
         needed = count * math.prod((*IMAGE_SIZE, 3))
         self.bytes = needed if needed <= limit else 0
-        self._kept: list[Any] | None = [None] * count if self.bytes else None
+        self._kept: list[Crop | None] | None = [None] * count if self.bytes else None
 
-    def load(self, index: int) -> tuple[np.ndarray, np.ndarray | None, int]:
-        """(crop uint8, landmarks or None, identity class); shared arrays, not to be written to."""
+    def load(self, indices: Int[np.ndarray, " n"]) -> Iterator[Crop]:
+        """The crops of these samples; shared arrays, not to be written to."""
+        if self._kept is None:
+            yield from self._decode(indices.tolist())
+            return
         # Two threads may decode the same sample at once; both results are the same, the later one stays.
-        kept = self._kept[index] if self._kept is not None else None
-        if kept is None:
-            kept = _decode(self._source, index)
-            if self._kept is not None:
-                self._kept[index] = kept
-        return kept
+        missing = [index for index in indices.tolist() if self._kept[index] is None]
+        for index, crop in zip(missing, self._decode(missing), strict=True):
+            self._kept[index] = crop
+        for index in indices.tolist():
+            yield self._kept[index]
 
-
-def _decode(source: Any, index: int) -> tuple[np.ndarray, np.ndarray | None, int]:
-    sample: Sample = source[index]
-    try:
-        image = images.decode_image(sample.image)
-    except ValueError as error:
-        raise ValueError(f"sample {sample.name!r} (number {index} of {source.path}) cannot be used: {error}") from None
-    return image, sample.landmarks, sample.identity_class
+    def _decode(self, indices: list[int]) -> Iterator[Crop]:
+        if not indices:
+            return
+        for index, sample in zip(indices, self._source.__getitems__(indices), strict=True):
+            try:
+                image = images.decode_image(sample.image)
+            except ValueError as error:
+                where = f"number {index} of {self._source.path}"
+                raise ValueError(f"sample {sample.name!r} ({where}) cannot be used: {error}") from None
+            yield image, sample.landmarks, sample.identity_class

@@ -56,7 +56,7 @@ def to_message(sample: Sample) -> bytes:
     return example.SerializeToString(deterministic=True)
 
 
-def from_message(message: bytes) -> Sample:
+def from_message(message: bytes, identity_class: int = NO_IDENTITY) -> Sample:
     """The sample of a stored message; its identity class is the folder's to give."""
     from tensorflow_datasets.proto import tf_example_pb2
 
@@ -76,6 +76,7 @@ def from_message(message: bytes) -> Sample:
         crop_from_photo=np.frombuffer(fields["crop_from_photo"].bytes_list.value[0], "<f8").reshape(2, 3),
         landmarks=floats["landmarks"].reshape(NUM_LANDMARKS, 2) if "landmarks" in floats else None,
         identity=fields["identity"].bytes_list.value[0].decode() if "identity" in fields else None,
+        identity_class=identity_class,
         truth=truth,
     )
 

@@ -26,9 +26,11 @@ class Counted:
         self.closed = True
 
 
+@pytest.mark.parametrize("on_device", [True, False])
 @pytest.mark.parametrize("num_devices", [1, 4])
-def test_batches_arrive_in_order_with_pixels_as_numpy_would_scale_them(num_devices):
-    sent, expected = DeviceBatches(Counted(), jax.local_devices()[:num_devices]), Counted()
+def test_batches_arrive_in_order_with_pixels_as_numpy_would_scale_them(num_devices, on_device):
+    devices = jax.local_devices()[:num_devices]
+    sent, expected = DeviceBatches(Counted(), devices, scale_on_device=on_device), Counted()
     for _ in range(3):
         got, wanted = next(sent), next(expected)
         np.testing.assert_array_equal(got.image, wanted.image * np.float32(1 / 255))

@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -25,6 +26,27 @@ def test_samples_without_identity_have_no_class(tmp_path):
     assert records.num_identities == 0
     assert records.has_landmarks
     assert records[0].identity_class == NO_IDENTITY
+
+
+def test_several_samples_at_once_are_those_asked_for_one_by_one(tmp_path):
+    with RecordWriter(tmp_path / "a", shard_bytes=1) as writer:  # every sample in a file of its own
+        for number in range(4):
+            writer.add(sample(number, person=f"p{number}"))
+    joined = open_records([tmp_path / "a", identity_records(tmp_path / "b", people=2, photos=2).path])
+    for records, wanted in ((joined.parts[0], [3, 0, 3, 1]), (joined, [7, 0, 5, 3, 3, 4]), (joined, [])):
+        for several, single in zip(records.__getitems__(wanted), map(records.__getitem__, wanted), strict=True):
+            assert (several.name, several.image) == (single.name, single.image)
+            assert (several.identity, several.identity_class) == (single.identity, single.identity_class)
+        with pytest.raises(IndexError, match=f"samples 0 to {len(records)} of .*, which has {len(records)}"):
+            records.__getitems__([len(records), 0])
+
+
+def test_records_can_be_sent_to_another_process(tmp_path):
+    records = identity_records(tmp_path / "a", people=3, photos=2)
+    for source in (records, open_records([records.path, landmark_records(tmp_path / "b", 2).path])):
+        copy = pickle.loads(pickle.dumps(source))
+        np.testing.assert_array_equal(copy.identity_class, source.identity_class)
+        assert copy[3].image == source[3].image
 
 
 def test_joined_folders_number_their_people_one_after_the_other(tmp_path):
