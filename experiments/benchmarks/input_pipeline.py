@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="worker processes of each loader")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each loader in each round")
-    parser.add_argument("--only", default="", help="loaders whose names begin with one of these words: sirjax,tf.data")
+    parser.add_argument("--only", nargs="*", help="loaders of these names, as printed, instead of all")
     parser.add_argument("--preset", default="sphere20", help="network of the train step")
     parser.add_argument("--step-batch", type=int, default=8, help="batch of the train step; 0: do not measure it")
     args = parser.parse_args()
@@ -60,7 +60,7 @@ def main() -> None:
     sources = open_sources(identity=args.identity, landmark=args.landmark)
     with tempfile.TemporaryDirectory() as folder:
         loaders = make_loaders(sources, args.batch, args.workers, Path(folder))
-        loaders = {name: start for name, start in loaders.items() if name.startswith(tuple(args.only.split(",")))}
+        loaders = {name: start for name, start in loaders.items() if not args.only or name in args.only}
         results: dict[str, list[Rate]] = {name: [] for name in loaders}
         for _ in range(args.rounds):
             for name, start in loaders.items():

@@ -221,7 +221,7 @@ class _CropCache:
         count = 0 if source is None else len(source)
         needed = count * math.prod((*IMAGE_SIZE, 3))
         self.bytes = needed if needed <= limit else 0
-        self._kept: list[Crop | None] | None = [None] * count if self.bytes else None
+        self._kept: list[Any] | None = [None] * count if self.bytes else None
 
     def load(self, indices: Int[np.ndarray, " n"]) -> Iterator[Crop]:
         """The crops of these samples; shared arrays, not to be written to."""

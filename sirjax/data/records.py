@@ -139,7 +139,7 @@ class JoinedRecords(Sequence[Sample]):
         part_of = np.searchsorted(self._ends, wanted, side="right")
         for part in np.unique(part_of):
             places = np.flatnonzero(part_of == part)
-            own = wanted[places] - (self._ends[part - 1] if part else 0)
+            own = (wanted[places] - (self._ends[part - 1] if part else 0)).tolist()
             for place, sample in zip(places.tolist(), self.parts[part].__getitems__(own), strict=True):
                 found[place] = dataclasses.replace(sample, identity_class=int(self.identity_class[wanted[place]]))
         return found

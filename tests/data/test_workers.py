@@ -90,7 +90,12 @@ def start(tmp_path):
 
     yield run
     for program in started:
+        # Python's resource tracker is the last of the group: it frees the shared memory of those that were killed.
         with contextlib.suppress(ProcessLookupError):
+            for _ in range(200):
+                os.killpg(program.pid, 0)
+                program.poll()
+                time.sleep(0.05)
             os.killpg(program.pid, signal.SIGKILL)
         program.communicate()
 
