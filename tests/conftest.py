@@ -1,6 +1,7 @@
 """Settings every test shares."""
 
 import os
+import signal
 
 # Several virtual CPU devices, so that data-parallel code is tested without special hardware. Before JAX starts.
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
@@ -10,6 +11,10 @@ import hypothesis
 import jax
 import numpy as np
 import pytest
+
+# Shells without job control start background commands with Ctrl-C ignored; programs that tests start inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # The first example compiles, and machines may be busy: time is measured in experiments/benchmarks, not here.
