@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from sirjax import decode as decoding
 from sirjax.data import alignment
 from sirjax.morphable import model as morphable
+from sirjax.networks.batches import in_batches, split
 from sirjax.networks.mtcnn import MTCNN, Detections
 from sirjax.reconstruction import FaceReconstruction
 from sirjax.types import IMAGE_SIZE, NetworkOutput
@@ -92,8 +93,7 @@ class Predictor:
 
     def encode(self, crops: UInt8[np.ndarray, "N ..."]) -> NetworkOutput:
         """The networks' raw reading of N aligned crops."""
-        leaves, structure = self._in_batches(lambda images: self._encode(self._params, images), crops)
-        return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in leaves])
+        return jax.tree.map(jnp.asarray, self._in_batches(lambda images: self._encode(self._params, images), crops))
 
     def reconstruct(
         self, photo: UInt8[np.ndarray, "H W 3"], which: str = "all", *, center_if_none: bool = False
@@ -126,8 +126,7 @@ class Predictor:
         if not faces:
             return []
         crops = np.stack([face.crop for face in faces])
-        leaves, structure = self._in_batches(lambda images: self._read(self._params, self.face_model, images), crops)
-        read = jax.tree.unflatten(structure, leaves)
+        read = self._in_batches(lambda images: self._read(self._params, self.face_model, images), crops)
         read["scale"] = read["scale"].tolist()
         rows: list[dict[str, Any]] = [{name: value[i] for name, value in read.items()} for i in range(len(faces))]
         return [
@@ -143,26 +142,15 @@ class Predictor:
             for face, row in zip(faces, rows, strict=True)
         ]
 
-    def _in_batches(self, function: Callable, crops: UInt8[np.ndarray, "N ..."]) -> tuple[list[np.ndarray], Any]:
-        """Applies a compiled function to equally large batches, the last one padded with copies of its last crop.
-
-        Returns the result's leaves, with N rows, and its structure.
-        """
+    def _in_batches(self, function: Callable, crops: UInt8[np.ndarray, "N ..."]) -> Any:
+        """The function's result as NumPy arrays with N rows."""
         crops = np.asarray(crops)
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (*IMAGE_SIZE, 3):
             raise ValueError(
                 f"crops must be uint8 of shape [N, {IMAGE_SIZE[0]}, {IMAGE_SIZE[1]}, 3], got {crops.dtype} "
                 f"{list(crops.shape)}: cut them out of the photo with the align functions of sirjax.predictor"
             )
-        if len(crops) == 0:
-            raise ValueError("there is no crop to read: give at least one")
-        parts = []
-        for start in range(0, len(crops), self.batch_size):
-            batch = crops[start : start + self.batch_size]
-            padding = np.repeat(batch[-1:], self.batch_size - len(batch), axis=0)
-            parts.append(function(np.concatenate([batch, padding])))
-        columns = zip(*(jax.device_get(jax.tree.leaves(part)) for part in parts), strict=True)
-        return [np.concatenate(column)[: len(crops)] for column in columns], jax.tree.structure(parts[0])
+        return in_batches(function, split(crops, self.batch_size), self.batch_size)
 
 
 def align_points(

@@ -154,7 +154,7 @@ def test_wrong_crops_are_refused(rng):
         ValueError, match=r"crops must be uint8 of shape \[N, 112, 96, 3\], got uint8 \[2, 112, 112, 3\]"
     ):
         predictor.encode(np.zeros((2, 112, 112, 3), np.uint8))
-    with pytest.raises(ValueError, match="there is no crop to read"):
+    with pytest.raises(ValueError, match="there is no image to read"):
         predictor.encode(np.zeros((0, *IMAGE_SIZE, 3), np.uint8))
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         oracle(rng, batch_size=0)

@@ -26,6 +26,7 @@ from sirjax.files import write_text
 from sirjax.geometry.camera import project
 from sirjax.geometry.rotation import euler_from_rotation
 from sirjax.morphable.model import landmarks_of
+from sirjax.networks.batches import in_batches, split
 from sirjax.training.setup import TrainedRun, load_run
 from sirjax.types import Camera, Coefficients, NetworkOutput
 
@@ -108,12 +109,8 @@ def read_images(trained: TrainedRun, images: np.ndarray, batch_size: int) -> tup
         landmarks = decoding.project_landmarks(model, coefficients, camera)
         return output.shape, landmarks
 
-    parts = []
-    for start in tqdm(range(0, len(images), batch_size), desc="reading", unit="batch", leave=False):
-        batch = images[start : start + batch_size]
-        padded = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
-        parts.append([np.asarray(leaf)[: len(batch)] for leaf in read(trained.params, padded)])
-    shape, landmarks = (np.concatenate(column) for column in zip(*parts, strict=True))
+    batches = tqdm(list(split(images, batch_size)), desc="reading", unit="batch", leave=False)
+    shape, landmarks = in_batches(lambda batch: read(trained.params, batch), batches, batch_size)
     frontal = Camera(rotation=jnp.eye(3)[None], scale=template.scale[None], translation=template.translation[None])
     baseline = np.asarray(project(frontal, landmarks_of(model, model.mean[None])))[..., :2]
     return shape, landmarks, np.repeat(baseline, len(images), axis=0)

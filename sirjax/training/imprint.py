@@ -5,20 +5,21 @@ away from the geometry it has learned: every person toward a direction drawn by 
 (Qi et al. 2018), both start at the person's mean shape code, each photo weighted by how neutral and frontal it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt8
 
 from sirjax import decode as decoding
 from sirjax.data.images import decode_image
 from sirjax.data.sample import Sample
 from sirjax.losses import sir
 from sirjax.morphable import coefficients as units
+from sirjax.networks.batches import in_batches
 from sirjax.training.state import TrainState
 from sirjax.training.terms import Frozen, Method
 from sirjax.types import NetworkOutput
@@ -50,7 +51,8 @@ def imprint(
       method: how trust in a photo is computed (Eq. 19) and which embedding the class weights live in.
       records: the identity set; every sample has a class.
     """
-    codes, trust = _read(_reader(networks, frozen, method), state.params["networks"], records)
+    read = _reader(networks, frozen, method)
+    codes, trust = in_batches(lambda crops: read(state.params["networks"], crops), _crops(records), _BATCH_SIZE)
     identity = np.array([records[index].identity_class for index in range(len(records))])
     weight = trust if method.center == "weighted" else np.ones_like(trust)
     centers = mean_codes(codes, weight, identity, num_identities=len(state.params["class_weights"]))
@@ -78,8 +80,8 @@ def mean_codes(
 
 def _reader(networks: nn.Module, frozen: Frozen, method: Method) -> Callable:
     @jax.jit
-    def read(params: dict, image: Float[Array, "B H W 3"]):
-        output = cast(NetworkOutput, networks.apply({"params": params}, image))
+    def read(params: dict, image: UInt8[Array, "B H W 3"]):
+        output = cast(NetworkOutput, networks.apply({"params": params}, image.astype(jnp.float32) / 255))
         size = (image.shape[1], image.shape[2])
         camera = decoding.decode_camera(output, frozen.camera_template, image_size=size, gains=method.camera_gains)
         trust = sir.neutral_frontal_confidence(
@@ -90,13 +92,7 @@ def _reader(networks: nn.Module, frozen: Frozen, method: Method) -> Callable:
     return read
 
 
-def _read(read: Callable, params: dict, records: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
-    """Shape codes [N, S] in millimeters and trust [N] of all photos, in batches of one size."""
-    codes, trust = [], []
+def _crops(records: Sequence[Sample]) -> Iterator[UInt8[np.ndarray, "_ H W 3"]]:
     for start in range(0, len(records), _BATCH_SIZE):
-        images = [decode_image(records[i].image) for i in range(start, min(start + _BATCH_SIZE, len(records)))]
-        padded = images + images[-1:] * (_BATCH_SIZE - len(images))
-        part = jax.device_get(read(params, np.stack(padded).astype(np.float32) / 255))
-        codes.append(part[0][: len(images)])
-        trust.append(part[1][: len(images)])
-    return np.concatenate(codes), np.concatenate(trust)
+        stop = min(start + _BATCH_SIZE, len(records))
+        yield np.stack([decode_image(records[index].image) for index in range(start, stop)])
