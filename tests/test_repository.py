@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "reconstruction": {"types", "geometry", "morphable", "data"},  # one face of one photo, as data
     "export": {"files", "types", "geometry", "morphable", "decode", "reconstruction"},
     "pictures": {"types", "geometry", "morphable", "render", "decode", "data", "reconstruction"},
+    "report": {"files", "types", "geometry"},  # self-contained pages; what they show comes as arrays
     "predictor": {"types", "morphable", "networks", "decode", "data", "reconstruction", "training"},
     "training": {
         *("files", "memory", "types", "geometry", "morphable", "networks", "losses", "decode", "data", "pictures"),
@@ -40,6 +41,7 @@ TESTED_ELSEWHERE = {
     "configs/warmup.py": "tests/cli/test_train.py",
     "configs/sir.py": "tests/cli/test_train.py",
     "configs/demo.py": "tests/test_demo.py",
+    "configs/photos.py": "tests/cli/test_train.py",
     "data_prep/builtin_albedo.py": "tests/data_prep/test_builtin_model.py",
     "data_prep/builtin_landmarks.py": "tests/data_prep/test_builtin_model.py",
     "data_prep/builtin_layout.py": "tests/data_prep/test_builtin_model.py",

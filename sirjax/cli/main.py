@@ -12,7 +12,7 @@ COMMANDS = {
     "train": ("sirjax.cli.train", "train from records (start the same command again and it goes on)"),
     "prepare": ("sirjax.cli.prepare", "make training records"),
     "face-model": ("sirjax.cli.face_model", "import published face models, describe and draw them"),
-    "evaluate": ("sirjax.cli.evaluate", "measure a trained run on records with known shapes"),
+    "evaluate": ("sirjax.cli.evaluate", "measure recognizability, shape and landmarks"),
     "reconstruct": ("sirjax.cli.reconstruct", "photos in, 3D faces out"),
     "doctor": ("sirjax.cli.doctor", "show which rendering backends work here, and why others do not"),
 }

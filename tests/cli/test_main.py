@@ -24,7 +24,7 @@ def test_every_command_explains_itself(command, capsys):
 
 
 def test_errors_are_one_line_without_traceback(tmp_path, capsys):
-    code = cli.main(["evaluate", str(tmp_path), "--records", str(tmp_path)])
+    code = cli.main(["evaluate", "benchmark", str(tmp_path), "--records", str(tmp_path)])
     error = capsys.readouterr().err
     assert code == 1
     assert error.startswith("sirjax evaluate: error: ")
@@ -32,12 +32,12 @@ def test_errors_are_one_line_without_traceback(tmp_path, capsys):
 
 
 def test_debug_shows_the_traceback(tmp_path, capsys):
-    assert cli.main(["--debug", "evaluate", str(tmp_path), "--records", str(tmp_path)]) == 1
+    assert cli.main(["--debug", "evaluate", "benchmark", str(tmp_path), "--records", str(tmp_path)]) == 1
     assert "Traceback" in capsys.readouterr().err
 
 
 def test_unknown_options_are_usage_errors(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
-        cli.main(["evaluate", str(tmp_path), "--records", str(tmp_path), "--nonsense"])
+        cli.main(["evaluate", "benchmark", str(tmp_path), "--records", str(tmp_path), "--nonsense"])
     assert stop.value.code == 2
     assert "unknown option --nonsense for 'sirjax evaluate'" in capsys.readouterr().err
