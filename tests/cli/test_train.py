@@ -43,13 +43,14 @@ def test_a_value_of_the_wrong_type_is_refused():
 
 def test_an_unknown_config_lists_the_known_ones():
     with pytest.raises(
-        FileNotFoundError, match="no config 'sirr'; give a path to a .py file, or one of: default, demo, sir, warmup"
+        FileNotFoundError,
+        match="no config 'sirr'; give a path to a .py file, or one of: default, demo, photos, sir, warmup",
     ):
         load_config("sirr", [])
 
 
 @pytest.mark.parametrize("stage", ["warmup", "sir"])
 def test_real_photos_are_augmented_in_both_stages(stage):
-    config = train.load_config(f"photos:{stage}", [])
+    config = load_config(f"photos:{stage}", [])
     assert config.data.augmentation.occlusion > 0
     assert (config.sir.weight == 0) == (stage == "warmup")
