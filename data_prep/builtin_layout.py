@@ -8,6 +8,7 @@ map that it deserves. The eyeballs lie in the lower corners, which the rounded s
 import numpy as np
 
 from data_prep.builtin_region import CAVITY, RIGHT_EYEBALL, SOCKET, Region, boundary_loops
+from data_prep.face_models.meshes import doubled_area, vertex_means
 
 MARGIN = 0.01  # of the map's side, kept free around the face
 EYE_RADIUS = 0.062  # of each eyeball's disc
@@ -38,8 +39,8 @@ def uv_layout(mean: np.ndarray, region: Region) -> np.ndarray:
     weights = np.ones(len(edges))
     for _ in range(_ROUNDS):
         position = _relax(position, inner, edges, weights)
-        excess = np.abs(_doubled_area(position, face)) / deserved
-        pull = _vertex_means(excess, face, len(mean))
+        excess = np.abs(doubled_area(position, face)) / deserved
+        pull = vertex_means(excess, face, len(mean))
         weights *= (pull[edges[:, 0]] * pull[edges[:, 1]]) ** (_DAMPING / 2)
         weights = np.clip(weights / np.median(weights), 1 / _WEIGHT_RANGE, _WEIGHT_RANGE)
 
@@ -49,7 +50,7 @@ def uv_layout(mean: np.ndarray, region: Region) -> np.ndarray:
     right = mean[:, 0] < 0
     uv[region.mirror[right]] = uv[right] * [-1, 1] + [1, 0]
     uv[region.mirror == np.arange(len(mean)), 0] = 0.5
-    flipped = int((_doubled_area(uv, region.triangles) >= 0).sum())  # v is down, so the face's own sense is negative
+    flipped = int((doubled_area(uv, region.triangles) >= 0).sum())  # v is down, so the face's own sense is negative
     if flipped:
         raise ValueError(f"{flipped} triangles of the UV layout are flipped or empty")
     return uv
@@ -73,16 +74,6 @@ def _detail(mean: np.ndarray, region: Region) -> np.ndarray:
     detail = 0.35 + 1.6 * np.exp(-reach / 20.0**2) + 1.2 * np.exp(-middle / 38.0**2)
     detail = np.where(z < mean[region.kind == RIGHT_EYEBALL, 2].min() - 45, 0.3, detail)
     return np.where(np.isin(region.kind, (CAVITY, SOCKET)), 0.15, detail)
-
-
-def _doubled_area(position: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    a, b, c = (position[triangles[:, k]] for k in range(3))
-    return (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-
-
-def _vertex_means(values: np.ndarray, triangles: np.ndarray, count: int) -> np.ndarray:
-    flat = triangles.reshape(-1)
-    return np.bincount(flat, np.repeat(values, 3), count) / np.maximum(np.bincount(flat, minlength=count), 1)
 
 
 def _relax(position: np.ndarray, inner: np.ndarray, edges: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from sirjax.data.alignment import TEMPLATE
 from sirjax.data.images import decode_image
 from sirjax.data.records import JoinedRecords, RecordSource
 from sirjax.data.sample import Sample
+from sirjax.files import write_bytes
 from sirjax.pictures.draw import YELLOW, draw_landmarks
 
 CROPS, COLUMNS = 64, 8
@@ -36,7 +37,7 @@ def write_contact_sheet(records: RecordSource | JoinedRecords, path: Path) -> No
       OSError: if it cannot be written.
     """
     picture = cv2.cvtColor(contact_sheet(records), cv2.COLOR_RGB2BGR)
-    path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    write_bytes(path, cv2.imencode(".png", picture)[1].tobytes())
 
 
 def _tile(sample: Sample) -> UInt8[np.ndarray, "h w 3"]:

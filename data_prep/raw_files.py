@@ -35,6 +35,29 @@ def read_bytes(path: Path, name: str | None = None) -> bytes:
     return data
 
 
+def read_range(path: Path, start: int, length: int, what: str) -> bytes:
+    """A part of a file that holds many images.
+
+    Args:
+      path: the file.
+      start: byte where the part begins.
+      length: bytes of the part.
+      what: what messages call the part.
+
+    Raises:
+      Rejected: if the file is unreadable or ends before the part does.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            data = file.read(length)
+    except OSError as error:
+        raise Rejected(f"{path.name} cannot be read ({error.strerror})") from None
+    if len(data) != length:
+        raise Rejected(f"{path.name} ends inside the {what} at byte {start}")
+    return data
+
+
 def file_stamp(path: Path) -> tuple[int, ...]:
     """(bytes, modification time in ns), or () without the file: kept in entries, so that a changed file is noticed."""
     try:

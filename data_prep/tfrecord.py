@@ -8,7 +8,7 @@ The checksums are not compared: the images inside are checked when they are deco
 import struct
 from pathlib import Path
 
-from data_prep.source import Rejected
+from data_prep.raw_files import read_range
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM_BYTES = 4
@@ -42,13 +42,4 @@ def read_record(path: Path, place: tuple[int, int]) -> bytes:
     Raises:
       Rejected: if the file no longer holds it.
     """
-    start, length = place
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            data = file.read(length)
-    except OSError as error:
-        raise Rejected(f"{path.name} cannot be read ({error.strerror})") from None
-    if len(data) != length:
-        raise Rejected(f"{path.name} ends inside the record at byte {start}")
-    return data
+    return read_range(path, *place, "record")

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from data_prep.raw_files import read_range
 from data_prep.source import Rejected
 
 VIDEO_SUFFIXES = (".mjpg", ".mjpeg", ".mpg", ".mpeg", ".avi", ".mp4", ".mov", ".m4v")
@@ -53,23 +54,12 @@ class VideoFrames:
           Rejected: if the file is missing, or holds no such frame.
         """
         if len(place) == 2:
-            return self._cut(path, *place)
+            return read_range(path, place[0], place[1], "frame")
         frame = self._decoded(path, place[0])
         if frame is None:
             self._close()
             raise Rejected(f"frame {place[0]} of {path.name} cannot be decoded")
         return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-
-    def _cut(self, path: Path, offset: int, length: int) -> bytes:
-        try:
-            with path.open("rb") as file:
-                file.seek(offset)
-                data = file.read(length)
-        except OSError as error:
-            raise Rejected(f"{path.name} cannot be read ({error.strerror})") from None
-        if len(data) != length:
-            raise Rejected(f"{path.name} ends inside the frame at byte {offset}")
-        return data
 
     def _decoded(self, path: Path, number: int) -> np.ndarray | None:
         if self._path != path or number < self._next:

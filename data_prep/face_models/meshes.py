@@ -114,3 +114,17 @@ def v_downward(
     v, y = uv[uv_triangles.ravel(), 1], mean[triangles.ravel(), 1]
     rises = float(((v - v.mean()) * (y - y.mean())).sum()) > 0
     return uv * [1.0, -1.0] + [0.0, 1.0] if rises else uv
+
+
+def doubled_area(position: Float[np.ndarray, "V 2"], triangles: Int[np.ndarray, "T 3"]) -> Float[np.ndarray, " T"]:
+    """Twice the area of each triangle in the plane; negative where it runs clockwise (y up)."""
+    a, b, c = (position[triangles[:, k]] for k in range(3))
+    return (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
+
+
+def vertex_means(
+    values: Float[np.ndarray, " T"], triangles: Int[np.ndarray, "T 3"], count: int
+) -> Float[np.ndarray, " V"]:
+    """The mean of a triangle value over the triangles around each of `count` vertices; 0 where there are none."""
+    flat = triangles.reshape(-1)
+    return np.bincount(flat, np.repeat(values, 3), count) / np.maximum(np.bincount(flat, minlength=count), 1)

@@ -13,7 +13,14 @@ import scipy.sparse
 import scipy.sparse.linalg
 from jaxtyping import Float, Int
 
-from data_prep.face_models.meshes import boundary_loops, mirror_map, pieces, triangle_normals
+from data_prep.face_models.meshes import (
+    boundary_loops,
+    doubled_area,
+    mirror_map,
+    pieces,
+    triangle_normals,
+    vertex_means,
+)
 
 MARGIN = 0.01  # of the map's side, kept free around the face
 PIECES_HEIGHT = 0.14  # of the map, for the pieces beside the largest one
@@ -164,8 +171,8 @@ def _harmonic_map(
     weights = np.ones(len(edges))
     for _ in range(_ROUNDS):
         position = _relaxed(position, inner, edges, weights)
-        excess = np.abs(_doubled_area(position, face)) / deserved
-        pull = _vertex_means(excess, face, len(mean))
+        excess = np.abs(doubled_area(position, face)) / deserved
+        pull = vertex_means(excess, face, len(mean))
         pull = (pull + pull[mirror]) / 2
         weights *= (np.maximum(pull[edges[:, 0]] * pull[edges[:, 1]], 1e-12)) ** (_DAMPING / 2)
         weights = np.clip(weights / np.median(weights), 1 / _WEIGHT_RANGE, _WEIGHT_RANGE)
@@ -193,16 +200,6 @@ def _deserved_area(mean: np.ndarray, face: np.ndarray) -> np.ndarray:
     front = np.clip(normals[:, 2] / np.maximum(area, 1e-12), 0.0, 1.0)
     deserved = np.maximum(area, 0.05 * np.median(area)) * (1 + (_FRONT_SHARE - 1) * front)
     return deserved / deserved.sum()
-
-
-def _doubled_area(position: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    a, b, c = (position[triangles[:, k]] for k in range(3))
-    return (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-
-
-def _vertex_means(values: np.ndarray, triangles: np.ndarray, count: int) -> np.ndarray:
-    flat = triangles.reshape(-1)
-    return np.bincount(flat, np.repeat(values, 3), count) / np.maximum(np.bincount(flat, minlength=count), 1)
 
 
 def _rounded_square(mean: np.ndarray, outline: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ from data_prep.face_models import building
 from data_prep.face_models.building import build
 from data_prep.face_models.raw import Landmarks, RawModel
 from sirjax.morphable.model import landmarks_of
+from sirjax.morphable.orthonormalize import orthonormality_error
 from sirjax.morphable.storage import fingerprint, load_face_model, save_face_model
-from sirjax.morphable.summary import orthonormality_error
 from tests.data_prep.face_models import published
 
 SIZE = 32
