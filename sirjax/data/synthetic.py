@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float
 
 from sirjax.data import backgrounds, heads, occluders, photograph, scenes
 from sirjax.data.records import JoinedRecords, RecordSource, open_records
@@ -303,10 +303,3 @@ def _with_progress(samples: Iterator[Sample], total: int, kind: str, progress: b
     from tqdm import tqdm
 
     return iter(tqdm(samples, total=total, desc=f"rendering {kind}", unit="image", smoothing=0.05))
-
-
-def contact_sheet(pictures: list[UInt8[np.ndarray, "H W 3"]], columns: int) -> UInt8[np.ndarray, "H W 3"]:
-    """Pictures of one size in rows of `columns`; the last row is filled up with black."""
-    blank = np.zeros_like(pictures[0])
-    rows = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
-    return np.concatenate([np.concatenate(row + [blank] * (columns - len(row)), axis=1) for row in rows], axis=0)

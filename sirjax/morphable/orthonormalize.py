@@ -30,6 +30,12 @@ class OriginalCoefficients:
         return (original / self.std[None]) @ self.rotation
 
 
+def orthonormality_error(model: FaceModel) -> float:
+    """Largest entry of |B B^T - I| of the shape basis B: 0 for orthonormal modes."""
+    basis = np.asarray(model.shape_basis, np.float64)
+    return float(np.abs(basis @ basis.T - np.eye(len(basis))).max())
+
+
 def orthonormalize(
     model: FaceModel, vertex_mask: Bool[Array, " V"] | None = None
 ) -> tuple[FaceModel, OriginalCoefficients]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sirjax.morphable.model import FaceModel, landmarks_of
+from sirjax.morphable.orthonormalize import orthonormality_error
 from sirjax.morphable.storage import fingerprint
 
 LANDMARK_NAMES = (
@@ -16,12 +17,6 @@ LANDMARK_NAMES = (
     ("outer lips, right corner 48, left 54", 48, 59),
     ("inner lips, right corner 60, left 64", 60, 67),
 )
-
-
-def orthonormality_error(model: FaceModel) -> float:
-    """Largest entry of |B B^T - I| of the shape basis B: 0 for orthonormal modes."""
-    basis = np.asarray(model.shape_basis, np.float64)
-    return float(np.abs(basis @ basis.T - np.eye(len(basis))).max())
 
 
 def mirror_errors(model: FaceModel) -> tuple[float, float]:

@@ -78,7 +78,8 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
     resume.claim(workdir, config)
 
     devices = jax.local_devices()
-    frozen = replicate(make_frozen(config, face_model), devices)
+    constants = make_frozen(config, face_model)
+    frozen = replicate(constants, devices)
     state = initial_state(
         networks,
         optimizer,
@@ -94,7 +95,7 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
         )
         state = resume.starting_state(store, state, init_from=config.init_from, fingerprint=model_id)
         if method.uses_identities and imprints and int(state.step) == 0:
-            state = imprint(state, networks, make_frozen(config, face_model), method, sources.identity)
+            state = imprint(state, networks, constants, method, sources.identity)
         state = replicate(state, devices)
         start = int(state.step)
         log = stack.enter_context(MetricLog(workdir, start_step=start))

@@ -11,7 +11,7 @@ from sirjax import decode
 from sirjax.losses.total import LossWeights
 from sirjax.morphable.builtin import load
 from sirjax.morphable.model import FaceModel
-from sirjax.morphable.orthonormalize import orthonormalize
+from sirjax.morphable.orthonormalize import orthonormality_error, orthonormalize
 from sirjax.morphable.storage import fingerprint
 from sirjax.networks.model import FaceNetworks, make_networks
 from sirjax.networks.pretrained import load_vgg16
@@ -31,9 +31,8 @@ def make_face_model(settings: Settings) -> FaceModel:
 
 
 def is_orthonormal(model: FaceModel, tolerance: float = 1e-4) -> bool:
-    """Whether the shape basis's Gram matrix is the identity."""
-    gram = model.shape_basis @ model.shape_basis.T
-    return bool(jnp.abs(gram - jnp.eye(len(gram))).max() < tolerance)
+    """Whether the shape basis's Gram matrix is the identity (condition 3 of Table I)."""
+    return orthonormality_error(model) < tolerance
 
 
 def make_networks_for(settings: Settings, face_model: FaceModel) -> FaceNetworks:

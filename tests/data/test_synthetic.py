@@ -176,11 +176,3 @@ def test_samples_can_be_rendered_without_writing():
     (item,) = render_samples(MODEL, [(3, 1)], kind="identity", seed=0)
     assert item.name == "identity/000003/0001"
     assert item.identity == "identity-000003"
-
-
-def test_a_contact_sheet_fills_its_last_row_with_black():
-    tile = np.full((2, 3, 3), 9, np.uint8)
-    sheet = synthetic.contact_sheet([tile] * 3, columns=2)
-    assert sheet.shape == (4, 6, 3)
-    assert sheet[2:, 3:].max() == 0
-    assert sheet[:2].min() == 9

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from sirjax.morphable.model import neutral_vertices
-from sirjax.morphable.orthonormalize import orthonormalize
+from sirjax.morphable.orthonormalize import orthonormality_error, orthonormalize
 from tests.face_models import dome_face_model
 
 
@@ -17,16 +17,23 @@ def trimmed_model(rng):
     return mixed_model, np.asarray(model.mean)[:, 1] > -40, off
 
 
-def orthonormality_error(basis):
+def gram_error(basis):
     basis = np.asarray(basis, np.float64)
     return np.abs(basis @ basis.T - np.eye(len(basis))).max()
+
+
+def test_orthonormality_error_is_the_gram_matrix_s_largest_deviation():
+    model = dome_face_model()
+    assert orthonormality_error(model) < 1e-6
+    longer = model.replace(shape_basis=model.shape_basis.at[0].multiply(1.1))
+    assert orthonormality_error(longer) == pytest.approx(0.21, abs=1e-4)
 
 
 def test_basis_becomes_orthonormal_with_falling_deviations(rng):
     model, _, off = trimmed_model(rng)
     assert off > 0.1
     orthonormal, _ = orthonormalize(model)
-    assert orthonormality_error(orthonormal.shape_basis) < 1e-6
+    assert gram_error(orthonormal.shape_basis) < 1e-6
     assert (np.diff(np.asarray(orthonormal.shape_std)) <= 0).all()
 
 
@@ -41,7 +48,7 @@ def test_masked_rows_become_orthonormal_from_a_trimmed_basis_that_is_off_by_a_qu
     rows = basis[:, mask].reshape(6, -1)
     assert np.abs(rows @ rows.T - np.eye(6)).max() == pytest.approx(0.25, abs=0.15)
     orthonormal, _ = orthonormalize(model, jnp.asarray(mask))
-    assert orthonormality_error(np.asarray(orthonormal.shape_basis).reshape(6, -1, 3)[:, mask].reshape(6, -1)) < 1e-6
+    assert gram_error(np.asarray(orthonormal.shape_basis).reshape(6, -1, 3)[:, mask].reshape(6, -1)) < 1e-6
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -32,12 +32,6 @@ def test_landmark_names_cover_all_68_in_order():
     assert numbers == list(range(68))
 
 
-def test_orthonormality_error_is_the_gram_matrix_s_largest_deviation():
-    assert summary.orthonormality_error(MODEL) < 1e-6
-    longer = MODEL.replace(shape_basis=MODEL.shape_basis.at[0].multiply(1.1))
-    assert summary.orthonormality_error(longer) == pytest.approx(0.21, abs=1e-4)
-
-
 def test_mirror_errors_are_distances():
     assert summary.mirror_errors(MODEL) == (pytest.approx(0, abs=1e-5), pytest.approx(0, abs=1e-5))
     moved = MODEL.replace(mean=MODEL.mean.at[0, 2].add(3.0))
