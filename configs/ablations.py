@@ -1,0 +1,46 @@
+"""The stages that the experiments compare: the demo's, shorter, with the SIR loss's parts switched on and off.
+
+  sirjax train --config ablations:warmup --workdir runs/warmup --config.data.landmark=...
+  sirjax train --config ablations:sm+wc+kl --workdir runs/full --config.init_from=runs/warmup ...
+
+A variant of the second stage names its losses: `sm` CosFace (L_sm), `c` plain or `wc` weighted centers (L_c, L_wc),
+`kl` the KL term, joined by "+"; `none` has no SIR loss at all. Results: experiments/README.md.
+"""
+
+from typing import Any
+
+from configs import demo
+
+PARTS = ("sm", "c", "wc", "kl")
+VARIANTS = ("none", "kl", "sm", "sm+kl", "sm+c", "sm+c+kl", "sm+wc", "sm+wc+kl")  # Table II
+
+
+def get_config(variant: str = "sm+wc+kl") -> Any:
+    """The settings of the warm-up ("warmup") or of a variant of the second stage.
+
+    Raises:
+      ValueError: if the variant names an unknown loss, or both kinds of centers.
+    """
+    if variant == "warmup":
+        config = demo.get_config("warmup")
+        config.schedule.steps = 3000
+        config.run.image_every = 0
+        return config
+    parts = set() if variant == "none" else set(variant.split("+"))
+    if not parts <= set(PARTS) or {"c", "wc"} <= parts:
+        raise ValueError(
+            f"unknown variant {variant!r}: join some of {', '.join(PARTS)} by '+' (not c and wc), or take none or warmup"
+        )
+    config = demo.get_config("sir")
+    config.schedule.steps = 250
+    config.run.image_every = 0
+    config.run.log_every = 10  # for curves
+    config.run.checkpoint_every = 125
+    # No other prior holds shapes of identity photos back, or KL's part could not be seen (Sec. 7.5 of docs/losses.md).
+    config.losses.shape_prior_on_identity = False
+    config.sir.weight = float(bool(parts))
+    config.sir.softmax = "cosface" if "sm" in parts else "none"
+    config.sir.center = "weighted" if "wc" in parts else "plain" if "c" in parts else "none"
+    config.sir.center_weight = 2e-4
+    config.sir.kl_weight = 0.02 if "kl" in parts else 0.0
+    return config

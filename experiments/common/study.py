@@ -1,0 +1,185 @@
+"""One study: the sets, the seeds and the sizes that all experiments share, and its training runs, found or trained.
+
+A run lies in ROOT/runs under a name made of what was trained and a hash of every setting that matters, so that a second
+experiment finds what the first one trained, and changed settings never reuse an old run. An interrupted run goes on.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from configs import ablations
+from experiments.demo import render_sets
+from sirjax.data.records import RecordSource, open_records
+from sirjax.files import write_text
+from sirjax.report import provenance
+from sirjax.training.loop import train
+from sirjax.training.setup import TrainedRun, load_run
+
+FULL = "sm+wc+kl"  # the paper's method
+EPSILONS = (0.3, 1.0, 3.0)  # of Fig. 6
+FINISHED = "finished.json"
+UNSPLIT = 4  # stages that all branches share, of four
+
+logger = logging.getLogger("experiments")
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What to train."""
+
+    variant: str  # see configs/ablations.py
+    seed: int = 0
+    split: bool = True  # the paper's encoder; False: one branch, the baseline of Fig. 6
+    weight: float = 1.0  # epsilon_s of Eq. 9
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        parts = [self.variant]
+        if not self.split:
+            parts.append("unsplit")
+        if self.weight != 1.0:
+            parts.append(f"eps{self.weight:g}")
+        return "_".join([*parts, f"seed{self.seed}"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Sets:
+    """Folders of records."""
+
+    landmark: Path
+    identity: Path
+    evaluate: Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Everything that the experiments of one study have in common."""
+
+    root: Path
+    sets: Sets
+    seeds: tuple[int, ...] = (0,)
+    shrink: float = 1.0  # steps and rendered sets are divided by this
+    variants: tuple[str, ...] = ablations.VARIANTS  # of those that an experiment asks for, the ones to train
+    epsilons: tuple[float, ...] = EPSILONS
+
+    @functools.cached_property
+    def evaluated(self) -> RecordSource:
+        """The records that figures are measured on."""
+        return _opened(self.sets.evaluate)
+
+    @functools.cached_property
+    def identity(self) -> RecordSource:
+        """The records with identities that runs are trained on."""
+        return _opened(self.sets.identity)
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether true shapes are known, so that errors can be measured."""
+        return bool(self.evaluated.manifest["has_truth"])
+
+    def among(self, *variants: str) -> list[str]:
+        """Those of the variants that this study trains."""
+        return [variant for variant in variants if variant in self.variants]
+
+    def warmup(self, *, split: bool = True) -> Path:
+        """The warmed-up run, which every other run starts from."""
+        return self._trained(Training("warmup", split=split), self.config(Training("warmup", split=split)))
+
+    def run(self, training: Training) -> Path:
+        """The run directory of a finished training; trains it, and the warm-up before it, unless they are there."""
+        start = self.warmup(split=training.split)
+        if training.variant == "warmup":
+            return start
+        config = self.config(training)
+        config.init_from = str(start)
+        return self._trained(training, config)
+
+    def runs(self, variant: str) -> list[Path]:
+        """The runs of a variant for all seeds of the study."""
+        return [self.run(Training(variant, seed)) for seed in self.seeds]
+
+    def loaded(self, run: Path) -> TrainedRun:
+        """The networks of a run."""
+        return load_run(run)
+
+    def config(self, training: Training) -> Any:
+        """The settings of a training, without the run that it starts from."""
+        config = ablations.get_config(training.variant)
+        config.seed = training.seed
+        config.data.landmark = str(self.sets.landmark)
+        if training.variant != "warmup":
+            config.data.identity = str(self.sets.identity)
+            config.sir.weight = training.weight * config.sir.weight
+        if not training.split:
+            config.networks.shared_stages = UNSPLIT
+        config.schedule.steps = max(4, round(config.schedule.steps / self.shrink))
+        return config
+
+    def spent(self) -> float:
+        """Seconds of training in the finished runs of this study's folder."""
+        return sum(json.loads(path.read_text())["seconds"] for path in self.root.glob(f"runs/*/{FINISHED}"))
+
+    def describe(self) -> dict[str, Any]:
+        """What a results file says of the study."""
+        sets = {}
+        for name, path in dataclasses.asdict(self.sets).items():
+            records = _opened(path)
+            sets[name] = {
+                "photos": len(records),
+                "people": records.num_identities,
+                "content_sha256": records.manifest["content_sha256"],
+                "made_by": records.manifest["parameters"].get("preparer", "given"),
+            }
+        return {"seeds": list(self.seeds), "shrink": self.shrink, "sets": sets}
+
+    def _trained(self, training: Training, config: Any) -> Path:
+        folder = self.root / "runs" / f"{training.name}-{self._hash(config)}"
+        if (folder / FINISHED).is_file():
+            return folder
+        logger.info("training %s for %d steps in %s", training.name, config.schedule.steps, folder)
+        begun = time.perf_counter()
+        train(config, folder, progress=sys.stderr.isatty())
+        facts = {
+            "training": dataclasses.asdict(training),
+            "steps": config.schedule.steps,
+            # Of this process: a run that was interrupted took longer.
+            "seconds": round(time.perf_counter() - begun, 1),
+            "provenance": provenance(),
+        }
+        write_text(folder / FINISHED, json.dumps(facts, indent=2) + "\n")
+        return folder
+
+    def _hash(self, config: Any) -> str:
+        """Of all settings but the log's, with sets named by their content."""
+        settings = config.to_dict()
+        del settings["run"]
+        for kind in ("landmark", "identity"):
+            if settings["data"][kind]:
+                settings["data"][kind] = _opened(settings["data"][kind]).manifest["content_sha256"]
+        if settings["init_from"]:
+            settings["init_from"] = Path(settings["init_from"]).name  # which ends in a hash itself
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def synthetic_sets(root: Path, shrink: float) -> Sets:
+    """The built-in benchmark: the demo's sets, rendered unless they are there."""
+    return Sets(**{_ROLE[kind]: path for kind, path in render_sets(root / "records", shrink).items()})
+
+
+_ROLE = {"landmark": "landmark", "identity": "identity", "benchmark": "evaluate"}
+
+
+@functools.cache
+def _opened(path: Path | str) -> RecordSource:
+    records = open_records(path)
+    if not isinstance(records, RecordSource):
+        raise ValueError(f"{path} is not one folder of records: experiments take one folder for each kind")
+    return records

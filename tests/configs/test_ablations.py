@@ -1,0 +1,37 @@
+"""The variants of Table II differ in the SIR loss and in nothing else."""
+
+import pytest
+
+from configs import ablations
+from sirjax.training.resume import flatten
+
+
+@pytest.mark.parametrize("variant", ablations.VARIANTS)
+def test_variants_differ_in_the_sir_loss_only(variant):
+    full, other = (flatten(ablations.get_config(name).to_dict()) for name in ("sm+wc+kl", variant))
+    assert {name.split(".")[0] for name in full if full[name] != other[name]} <= {"sir"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "softmax", "center", "has_kl", "weight"),
+    [
+        ("none", "none", "none", False, 0.0),
+        ("kl", "none", "none", True, 1.0),
+        ("sm", "cosface", "none", False, 1.0),
+        ("sm+c", "cosface", "plain", False, 1.0),
+        ("sm+wc+kl", "cosface", "weighted", True, 1.0),
+    ],
+)
+def test_a_variant_has_the_losses_it_names(variant, softmax, center, has_kl, weight):
+    sir = ablations.get_config(variant).sir
+    assert (sir.softmax, sir.center, sir.kl_weight > 0, sir.weight) == (softmax, center, has_kl, weight)
+
+
+def test_the_warm_up_has_no_sir_loss():
+    assert ablations.get_config("warmup").sir.weight == 0.0
+
+
+@pytest.mark.parametrize("variant", ["sm+x", "c+wc", "", "sm,c"])
+def test_other_variants_are_refused(variant):
+    with pytest.raises(ValueError, match="unknown variant"):
+        ablations.get_config(variant)
