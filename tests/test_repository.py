@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "report": {"files", "types", "geometry"},  # self-contained pages; what they show comes as arrays
     "predictor": {"types", "morphable", "networks", "decode", "data", "reconstruction", "training"},
     "training": {
-        *("files", "memory", "types", "geometry", "morphable", "networks", "losses", "decode", "data", "pictures"),
+        *("files", "memory", "types", "geometry", "morphable", "render", "networks", "losses", "decode", "data"),
+        "pictures",
     },
 }
 MAX_LINES = 400

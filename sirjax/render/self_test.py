@@ -1,5 +1,7 @@
 """Does a rendering backend draw, and are its gradients right? Cheap enough to ask before every training run."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,6 +48,21 @@ def self_test(backend: str) -> str:
     except Exception as error:  # whatever a backend throws is what the user has to read
         return f"fails: {type(error).__name__}: {error}"
     return ""
+
+
+@functools.cache
+def require_working(backend: str) -> None:
+    """Runs `self_test`, once per process and backend.
+
+    Raises:
+      RuntimeError: if the backend draws nothing, or its gradients are wrong.
+    """
+    problem = self_test(backend)
+    if problem:
+        raise RuntimeError(
+            f"the rendering backend {backend!r} does not work here: {problem}. Choose another one (render.backend); "
+            "`sirjax doctor` shows which ones work"
+        )
 
 
 def _one_triangle() -> tuple:

@@ -18,6 +18,7 @@ from sirjax.data.device import DeviceBatches
 from sirjax.data.sources import Sources
 from sirjax.memory import keep_freed_memory
 from sirjax.morphable.storage import fingerprint
+from sirjax.render.self_test import require_working
 from sirjax.training import checkpoint, resume
 from sirjax.training.imprint import imprint, is_imprinted
 from sirjax.training.log import MetricLog, TrainingDivergedError, require_finite, save_batch, warn_of_collapse
@@ -55,9 +56,11 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
 
     Raises:
       ValueError: for settings that do not fit together, or not the run already in `workdir`.
+      RuntimeError: if the rendering backend does not draw, or its gradients are wrong.
       TrainingDivergedError: when a loss is not finite, or too many steps had to be skipped.
     """
     keep_freed_memory()
+    require_working(config.render.backend)
     sources = open_sources(config.data)
     face_model = make_face_model(config.face_model)
     networks = make_networks_for(config.networks, face_model)

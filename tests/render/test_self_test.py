@@ -2,7 +2,8 @@ import jax.numpy as jnp
 import pytest
 
 from sirjax.render import rasterize
-from sirjax.render.self_test import self_test
+from sirjax.render import self_test as self_test_module
+from sirjax.render.self_test import require_working, self_test
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.5])
@@ -27,3 +28,17 @@ def test_a_backend_that_draws_nothing_is_found_out(monkeypatch):
 
 def test_a_backend_that_throws_is_reported():
     assert self_test("opengl").startswith("fails: ValueError: there is no rendering backend 'opengl'")
+
+
+def test_training_on_a_broken_backend_is_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(self_test_module, "self_test", lambda backend: "wrong gradient of a texel: 0, by ... 1")
+    with pytest.raises(RuntimeError, match=r"backend 'broken' does not work here: wrong gradient.*`sirjax doctor`"):
+        require_working("broken")
+
+
+def test_a_working_backend_is_tested_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(self_test_module, "self_test", lambda backend: asked.append(backend) or "")
+    require_working("fine")
+    require_working("fine")
+    assert asked == ["fine"]
