@@ -19,7 +19,7 @@ def softmax_loss(
     embedding: Float[Array, "B S"], class_weights: Float[Array, "C S"], identity: Int[Array, " B"]
 ) -> Float[Array, " B"]:
     """Cross-entropy of the logits x . W_j, without normalization, bias or margin; 0 without identity."""
-    return _cross_entropy(embedding @ class_weights.T, identity)
+    return identity_loss("softmax", embedding, class_weights, identity, scale=1.0, margin=0.0)
 
 
 def cosface_loss(
@@ -37,9 +37,7 @@ def cosface_loss(
     Raises:
       ValueError: if `scale` is not positive or `margin` negative.
     """
-    _check(scale, margin)
-    cosine, own = _cosines(embedding, class_weights), _own_class(identity, len(class_weights))
-    return _cross_entropy(scale * jnp.where(own, cosine - margin, cosine), identity)
+    return identity_loss("cosface", embedding, class_weights, identity, scale=scale, margin=margin)
 
 
 def arcface_loss(
@@ -58,12 +56,7 @@ def arcface_loss(
     Raises:
       ValueError: if `scale` is not positive or `margin` negative.
     """
-    _check(scale, margin)
-    cosine, own = _cosines(embedding, class_weights), _own_class(identity, len(class_weights))
-    sine = jnp.sqrt(jnp.maximum(1.0 - jnp.square(cosine), 1e-7))  # the floor keeps the gradient finite at theta = 0
-    moved = cosine * math.cos(margin) - sine * math.sin(margin)
-    moved = jnp.where(cosine > -math.cos(margin), moved, cosine - margin * math.sin(margin))
-    return _cross_entropy(scale * jnp.where(own, moved, cosine), identity)
+    return identity_loss("arcface", embedding, class_weights, identity, scale=scale, margin=margin)
 
 
 def identity_loss(
@@ -78,15 +71,40 @@ def identity_loss(
     """The classification loss called `kind`, one of `KINDS`; "softmax" has neither scale nor margin.
 
     Raises:
-      ValueError: if `kind` is unknown.
+      ValueError: see `identity_logits`.
     """
+    own = _own_class(identity, len(class_weights))
+    return _cross_entropy(identity_logits(kind, embedding, class_weights, own, scale=scale, margin=margin), identity)
+
+
+def identity_logits(
+    kind: str,
+    embedding: Float[Array, "B S"],
+    class_weights: Float[Array, "C S"],
+    own: Bool[Array, "B C"],
+    *,
+    scale: float,
+    margin: float,
+) -> Float[Array, "B C"]:
+    """The logits of the classification loss called `kind`, the margin taken off where `own` marks a sample's class.
+
+    Each logit depends on one class alone: a part of the classes gives that part of the logits.
+
+    Raises:
+      ValueError: if `kind` is unknown, `scale` not positive or `margin` negative.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"unknown identity loss {kind!r}; choose one of {', '.join(KINDS)}")
     if kind == "softmax":
-        return softmax_loss(embedding, class_weights, identity)
+        return embedding @ class_weights.T
+    _check(scale, margin)
+    cosine = _cosines(embedding, class_weights)
     if kind == "cosface":
-        return cosface_loss(embedding, class_weights, identity, scale=scale, margin=margin)
-    if kind == "arcface":
-        return arcface_loss(embedding, class_weights, identity, scale=scale, margin=margin)
-    raise ValueError(f"unknown identity loss {kind!r}; choose one of {', '.join(KINDS)}")
+        return scale * jnp.where(own, cosine - margin, cosine)
+    sine = jnp.sqrt(jnp.maximum(1.0 - jnp.square(cosine), 1e-7))  # the floor keeps the gradient finite at theta = 0
+    moved = cosine * math.cos(margin) - sine * math.sin(margin)
+    moved = jnp.where(cosine > -math.cos(margin), moved, cosine - margin * math.sin(margin))
+    return scale * jnp.where(own, moved, cosine)
 
 
 def _check(scale: float, margin: float) -> None:

@@ -5,6 +5,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+from flax import struct
 from jaxtyping import Array, Bool, Float
 
 TERMS = ("landmark", "pixel", "perceptual", "shape_prior", "expression_prior", "albedo", "softmax", "center")
@@ -48,15 +49,38 @@ class LossWeights:
         return common * getattr(self, term)
 
 
+@struct.dataclass
+class Members:
+    """How many samples of the global batch the means are taken over."""
+
+    everyone: Array  # float32
+    landmarks: Array  # with landmark labels
+    identity: Array  # with an identity
+
+
+def count_members(
+    has_landmarks: Bool[Array, " B"], has_identity: Bool[Array, " B"], axis_name: str | None = None
+) -> Members:
+    """Counts the samples of the batches of all devices together."""
+    counts = [jnp.sum(member.astype(jnp.float32)) for member in (has_landmarks, has_identity)]
+    everyone, *counts = _over_devices([jnp.float32(len(has_identity)), *counts], axis_name)
+    return Members(everyone, *counts)
+
+
 def masked_mean(
     values: Float[Array, " B"], member: Bool[Array, " B"], axis_name: str | None = None
 ) -> Float[Array, ""]:
     """Mean over the members of the global batch; 0 if there are none."""
-    total = jnp.sum(jnp.where(member, values, 0.0))
-    count = jnp.sum(member.astype(values.dtype))
-    if axis_name is not None:
-        total, count = jax.lax.psum((total, count), axis_name)
-    return total / jnp.maximum(count, 1.0)
+    count = _over_devices(jnp.sum(member.astype(values.dtype)), axis_name)
+    return _share_of_mean(values, member, count, axis_name)
+
+
+def _share_of_mean(values: Float[Array, " B"], member: Bool[Array, " B"], count: Array, axis_name: str | None) -> Array:
+    return _over_devices(jnp.sum(jnp.where(member, values, 0.0)), axis_name) / jnp.maximum(count, 1.0)
+
+
+def _over_devices(tree, axis_name: str | None):
+    return tree if axis_name is None else jax.lax.psum(tree, axis_name)
 
 
 def weighted_total(
@@ -67,6 +91,7 @@ def weighted_total(
     weights: LossWeights,
     *,
     axis_name: str | None = None,
+    members: Members | None = None,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """The training loss of the global batch (Eq. 9) and the means it is made of.
 
@@ -88,6 +113,8 @@ def weighted_total(
       has_identity: which samples have an identity.
       weights: what each term counts.
       axis_name: device axis over which the batch is spread.
+      members: sample counts of the whole batch that this one is a part of: the totals of the parts then add up to its
+        total. None: this is all of it. `kl` has no count: give each part its share.
 
     Returns:
       The total, and a dict with the unweighted mean of each given term, "kl" if given, and "total".
@@ -98,17 +125,20 @@ def weighted_total(
     unknown = sorted(set(terms) - set(TERMS))
     if unknown:
         raise ValueError(f"unknown loss term {unknown[0]!r}; known terms: {', '.join(TERMS)}")
-    everyone = jnp.ones_like(has_identity)
-    members = {
-        "landmark": has_landmarks,
-        "shape_prior": everyone if weights.shape_prior_on_identity else ~has_identity,
-        "softmax": has_identity,
-        "center": has_identity,
+    if members is None:
+        members = count_members(has_landmarks, has_identity, axis_name)
+    labelled = {
+        "landmark": (has_landmarks, members.landmarks),
+        "softmax": (has_identity, members.identity),
+        "center": (has_identity, members.identity),
     }
-    metrics = {
-        name: masked_mean(values, members.get(name, everyone[: len(values)]), axis_name)
-        for name, values in terms.items()
-    }
+    if not weights.shape_prior_on_identity:
+        labelled["shape_prior"] = (~has_identity, members.everyone - members.identity)
+    metrics = {}
+    for name, values in terms.items():
+        part = len(values) / len(has_identity)
+        everyone = (jnp.ones(len(values), bool), part * members.everyone)
+        metrics[name] = _share_of_mean(values, *labelled.get(name, everyone), axis_name)
     if kl is not None:
         metrics["kl"] = kl
     total = jnp.zeros(())
