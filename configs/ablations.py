@@ -29,18 +29,19 @@ def get_config(variant: str = "sm+wc+kl") -> Any:
     parts = set() if variant == "none" else set(variant.split("+"))
     if not parts <= set(PARTS) or {"c", "wc"} <= parts:
         raise ValueError(
-            f"unknown variant {variant!r}: join some of {', '.join(PARTS)} by '+' (not c and wc), or take none or warmup"
+            f"unknown variant {variant!r}: join some of {', '.join(PARTS)} by '+' (but not c and wc), or take one of: "
+            "none, warmup"
         )
     config = demo.get_config("sir")
-    config.schedule.steps = 250
+    config.schedule.steps = 200
     config.run.image_every = 0
     config.run.log_every = 10  # for curves
-    config.run.checkpoint_every = 125
+    config.run.checkpoint_every = 100
     # No other prior holds shapes of identity photos back, or KL's part could not be seen (Sec. 7.5 of docs/losses.md).
     config.losses.shape_prior_on_identity = False
     config.sir.weight = float(bool(parts))
     config.sir.softmax = "cosface" if "sm" in parts else "none"
     config.sir.center = "weighted" if "wc" in parts else "plain" if "c" in parts else "none"
-    config.sir.center_weight = 2e-4
+    config.sir.center_weight = 1e-4
     config.sir.kl_weight = 0.02 if "kl" in parts else 0.0
     return config
