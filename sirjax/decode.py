@@ -1,5 +1,6 @@
 """From codes to a face: joins the face model, the camera and the renderer (Eqs. 1-3, 6 and Sec. III-C of the paper)."""
 
+import jax
 import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Bool, Float
@@ -33,6 +34,7 @@ class Decoded:
     rendering: Rendering
 
 
+@jax.jit  # for one compilation instead of thirty
 def camera_template(face_model: morphable.FaceModel) -> cameras.CameraTemplate:
     """The camera that puts the frontal mean face on the crop's five template points: where training starts."""
     points = morphable.five_points(morphable.landmarks_of(face_model, face_model.mean[None]))[0]

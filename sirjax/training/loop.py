@@ -108,7 +108,7 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
             tqdm(total=timeline.total, initial=start, desc=workdir.name, unit="step", disable=not progress)
         )
         preview = Preview(networks, method, frozen) if config.run.image_every else None
-        watch = _Watch(config, workdir, log, bar, schedule, num_shape=face_model.num_shape)
+        watch = _Watch(config, workdir, log, bar, jax.jit(schedule), num_shape=face_model.num_shape)
         for step in range(start + 1, timeline.total + 1):
             batch = next(stream)
             train_step = steps_of(timeline.phase(method, step - 1))

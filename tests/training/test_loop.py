@@ -120,6 +120,7 @@ train(ConfigDict(load_config(Path(sys.argv[1]))).lock(), Path(sys.argv[2]), prog
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_as_if_undisturbed(small_config, tmp_path):
     small_config.schedule.steps = 30
+    small_config.run.checkpoint_every = 3
     (tmp_path / "settings").mkdir()
     checkpoint.save_config(tmp_path / "settings", small_config.to_dict())
     command = [sys.executable, "-c", RUN, str(tmp_path / "settings")]
