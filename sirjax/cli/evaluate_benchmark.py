@@ -11,14 +11,13 @@ truth and against the mean face, landmark error (NME), and how distinct the shap
 import argparse
 import json
 from pathlib import Path
-from typing import cast
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
 from sirjax import decode as decoding
+from sirjax.cli.codes import make_reader
 from sirjax.data.images import decode_image
 from sirjax.data.records import open_records
 from sirjax.evaluation.summary import EvaluationResult, evaluate_identities
@@ -26,9 +25,9 @@ from sirjax.files import write_text
 from sirjax.geometry.camera import project
 from sirjax.geometry.rotation import euler_from_rotation
 from sirjax.morphable.model import landmarks_of
-from sirjax.networks.batches import in_batches, split
+from sirjax.networks.batches import split
 from sirjax.training.setup import TrainedRun, load_run
-from sirjax.types import Camera, Coefficients, NetworkOutput
+from sirjax.types import Camera
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,19 +97,10 @@ def evaluate_records(
 
 def read_images(trained: TrainedRun, images: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(whitened shapes [N, S], landmarks [N, 68, 2], landmarks of the mean face in the template's place [N, 68, 2])."""
+    batches = tqdm(list(split(images, batch_size)), desc="reading", unit="batch", leave=False)
+    reading = make_reader(trained, batch_size)(batches)
     model = trained.face_model
     template = decoding.camera_template(model)
-
-    @jax.jit
-    def read(params, images):
-        output = cast(NetworkOutput, trained.networks.apply({"params": params}, images.astype(np.float32) / 255.0))
-        camera = decoding.decode_camera(output, template, gains=trained.gains)
-        coefficients = Coefficients(shape=output.shape, expression=output.expression)
-        landmarks = decoding.project_landmarks(model, coefficients, camera)
-        return output.shape, landmarks
-
-    batches = tqdm(list(split(images, batch_size)), desc="reading", unit="batch", leave=False)
-    shape, landmarks = in_batches(lambda batch: read(trained.params, batch), batches, batch_size)
     frontal = Camera(rotation=jnp.eye(3)[None], scale=template.scale[None], translation=template.translation[None])
     baseline = np.asarray(project(frontal, landmarks_of(model, model.mean[None])))[..., :2]
-    return shape, landmarks, np.repeat(baseline, len(images), axis=0)
+    return reading.shape, reading.landmarks, np.repeat(baseline, len(images), axis=0)
