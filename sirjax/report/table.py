@@ -1,0 +1,70 @@
+"""Tables of figures."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from sirjax.report.markup import NOT_AVAILABLE, is_number, number, text
+
+_STARTS_AS_NUMBER = re.compile(r"[-+±<>≤≥]?\s*[\d.]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of texts and numbers. Columns of numbers (or texts that begin with one) are right aligned.
+
+    Numbers show four significant digits; NaN and infinity show as "n/a", None as an empty cell. Give figures with
+    intervals or units as text: "94.5 % [93.9, 95.1]".
+
+    Raises:
+      ValueError: if a row has not one cell for each column.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    caption: str = ""
+
+    def __post_init__(self):
+        for i, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"row {i} of table {self.title!r} has {len(row)} cells for {len(self.columns)} columns; "
+                    "give one each, None for an empty one"
+                )
+
+    def html(self, name: str) -> str:
+        """The table; `name` is unique on the page."""
+        right = [all(_is_numeric(row[c]) for row in self.rows) for c in range(len(self.columns))]
+        classes = [' class="number"' if r else "" for r in right]
+        head = "".join(f'<th scope="col"{c}>{text(t)}</th>' for t, c in zip(self.columns, classes, strict=True))
+        body = "".join(f"<tr>{_cells(row, classes)}</tr>" for row in self.rows)
+        caption = f'<p class="caption">{text(self.caption)}</p>' if self.caption else ""
+        return (
+            f'<div class="scroll" tabindex="0" role="region" aria-label="{text(self.title)}">'
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{caption}"
+        )
+
+    def figures(self) -> dict[str, object]:
+        """The table for programs."""
+        return {"kind": "table", "title": self.title, "columns": self.columns, "rows": self.rows}
+
+
+def _cells(row: Sequence[object], classes: Sequence[str]) -> str:
+    first = ' scope="row"' if isinstance(row[0], str) else ""
+    cells = [f"<td{c}>{_cell(value)}</td>" for value, c in zip(row, classes, strict=True)]
+    if first:
+        cells[0] = f"<th{first}{classes[0]}>{_cell(row[0])}</th>"
+    return "".join(cells)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return number(value) if is_number(value) else text(value)  # pyright: ignore[reportArgumentType]
+
+
+def _is_numeric(value: object) -> bool:
+    if value is None or is_number(value):
+        return True
+    return isinstance(value, str) and (value in ("", NOT_AVAILABLE) or bool(_STARTS_AS_NUMBER.match(value)))
