@@ -10,13 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
 
-from sirjax.evaluation.closest_point import Surface
+from sirjax.evaluation.closest_point import ClosestPoints, Surface, fcpw_is_installed
+from sirjax.evaluation.plane_distance import plane_distances
+from sirjax.evaluation.scan_alignment import MIN_POINTS, Alignment, fit_alignment, icp
 
+CROPS = ("sphere", "no_forehead", "now")
 CROP_RADIUS = 95.0  # mm around the nose tip
-MIN_POINTS = 10  # of the crop; with fewer, a similarity fits anything
+FOREHEAD = 60.0  # mm above the nose tip: about where the brows end
 MIN_LANDMARKS = 3
+NOW_LANDMARKS = 7  # right eye's outer and inner corner, left eye's inner and outer, nose bottom, mouth corners
 
 
 @dataclass(frozen=True)
@@ -36,23 +39,6 @@ class Distances:
 
 
 @dataclass(frozen=True)
-class Alignment:
-    """scan_from_prediction: y = scale * rotation @ x + translation."""
-
-    scale: float  # mm per unit of the prediction
-    rotation: np.ndarray  # [3, 3] proper
-    translation: np.ndarray  # [3] mm
-
-    def apply(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
-        """From the prediction's frame to the scan's."""
-        return self.scale * points @ self.rotation.T + self.translation
-
-    def invert(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
-        """From the scan's frame to the prediction's."""
-        return (points - self.translation) @ self.rotation / self.scale
-
-
-@dataclass(frozen=True)
 class ScanError:
     """Error of one prediction. The main figure is `plane.rmse`; the authors' code reports `vertex.rmse`."""
 
@@ -64,6 +50,7 @@ class ScanError:
     iterations: int
     converged: bool  # False: stopped by `max_iterations`
     crop: np.ndarray  # int [N] rows of the scan's vertices that were measured
+    crop_triangles: np.ndarray  # int [K, 3] rows of the scan's vertices: the triangles between those
     plane_distance: np.ndarray  # [N] mm, for error maps and cumulative curves
     surface_distance: np.ndarray  # [N] mm
 
@@ -79,6 +66,7 @@ def scan_error(
     scan_landmarks: Float[np.ndarray, "L 3"] | None = None,
     predicted_landmarks: Float[np.ndarray, "L 3"] | None = None,
     scale: float | None = None,
+    crop: str = "sphere",
     crop_radius: float = CROP_RADIUS,
     trim: float = 0.0,
     max_iterations: int = 100,
@@ -96,6 +84,8 @@ def scan_error(
       scan_landmarks: points that pair with `predicted_landmarks`: where alignment starts.
       predicted_landmarks: in the prediction's frame and unit.
       scale: mm per unit of the prediction, to keep it fixed; fitted to each mesh if None.
+      crop: "sphere" around the nose tip; "no_forehead": of it what lies less than `FOREHEAD` above the tip; "now": the
+        sphere that the NoW challenge puts around seven landmarks of the scan.
       crop_radius: mm around the nose tip.
       trim: share of the worst pairs that the fit ignores; they are measured all the same.
       max_iterations: of the alignment.
@@ -104,42 +94,86 @@ def scan_error(
     Raises:
       ValueError: if the crop or the prediction has too few points, or an argument is out of range.
     """
-    _check(scan_landmarks, predicted_landmarks, scale, crop_radius, trim, max_iterations)
+    _check(scan_landmarks, predicted_landmarks, scale, crop, crop_radius, trim, max_iterations)
     scan, triangles = _mesh("scan", scan_vertices, scan_triangles)
     predicted, predicted_triangles = _mesh("prediction", predicted_vertices, predicted_triangles)
     predicted_triangles = proper_triangles(predicted, predicted_triangles)
     if len(predicted_triangles) == 0:
         raise ValueError("the prediction has no triangle with an area: check its triangles and its unit")
-    tip = scan[scan[:, 2].argmax()] if scan_nose_tip is None else np.asarray(scan_nose_tip, np.float64)
-    crop, _ = crop_scan(scan, triangles, tip, crop_radius)
-    points = scan[crop]
+    tip, radius = scan[scan[:, 2].argmax()] if scan_nose_tip is None else np.asarray(scan_nose_tip), crop_radius
+    if crop == "now":
+        tip, radius = now_crop(np.asarray(scan_landmarks, np.float64))
+    rows, kept = crop_scan(scan, triangles, tip, radius)
 
     if scan_landmarks is not None and predicted_landmarks is not None:
-        start, begin = fit_alignment(predicted_landmarks, scan_landmarks, scale=scale), "landmarks"
+        start = fit_alignment(predicted_landmarks, scan_landmarks, scale=scale)
     else:
         used = predicted[np.unique(predicted_triangles)]
         predicted_tip = used[used[:, 2].argmax()] if predicted_nose_tip is None else np.asarray(predicted_nose_tip)
-        start, begin = _start_from_tips(points, tip, used, predicted_tip, scale, crop_radius), "nose tips"
+        start = _start_from_tips(scan[rows], tip, used, predicted_tip, scale, radius)
+    if crop == "no_forehead":
+        low = (scan - tip[None]) @ start.rotation[:, 1] <= FOREHEAD  # the second column: the prediction's y axis, up
+        rows, kept = crop_scan(scan, kept[low[kept].all(axis=1)], tip, radius)
+    points = scan[rows]
     # Points go to the prediction's frame, not the prediction to theirs: its search tree is built once.
-    surface = Surface(predicted, predicted_triangles)
-    alignment, iterations, converged = _icp(points, surface, start, scale, trim, max_iterations, tolerance)
-    plane, on_surface, to_vertex = _distances(points, surface, predicted, predicted_triangles, alignment)
+    surface = Surface(predicted, predicted_triangles, use_fcpw=fcpw_is_installed())
+    fit = icp(points, surface, start, scale=scale, trim=trim, max_iterations=max_iterations, tolerance=tolerance)
+    plane, on_surface, to_vertex = _distances(points, fit.closest, predicted, predicted_triangles, fit.alignment)
     return ScanError(
-        protocol=(
-            f"scan-v1: crop {crop_radius:g} mm, ICP from {begin}, scale "
-            f"{'per mesh' if scale is None else f'fixed at {scale:g} mm'}, trim {trim:g}, scan to prediction, "
-            f"at most {max_iterations} iterations to {tolerance:g}"
+        protocol=protocol_string(
+            crop,
+            crop_radius,
+            from_landmarks=scan_landmarks is not None,
+            scale="per mesh" if scale is None else f"fixed at {scale:g} mm",
+            trim=trim,
+            max_iterations=max_iterations,
+            tolerance=tolerance,
         ),
         plane=Distances.of(plane),
         surface=Distances.of(on_surface),
         vertex=Distances.of(to_vertex),
-        alignment=alignment,
-        iterations=iterations,
-        converged=converged,
-        crop=crop,
+        alignment=fit.alignment,
+        iterations=fit.iterations,
+        converged=fit.converged,
+        crop=rows,
+        crop_triangles=kept,
         plane_distance=plane,
         surface_distance=on_surface,
     )
+
+
+def protocol_string(
+    crop: str = "sphere",
+    crop_radius: float = CROP_RADIUS,
+    *,
+    from_landmarks: bool = False,
+    scale: str = "per mesh",
+    trim: float = 0.0,
+    max_iterations: int = 100,
+    tolerance: float = 1e-5,
+) -> str:
+    """What was done, in one line; figures with different lines must not be compared."""
+    start = "landmarks" if from_landmarks else "nose tips"
+    cropped = {
+        "sphere": f"micc-sir-v1: crop {crop_radius:g} mm",
+        "no_forehead": f"micc-sir-v1: crop {crop_radius:g} mm without forehead (above {FOREHEAD:g} mm)",
+        "now": "now-sir-v1: crop of 7 landmarks",
+    }[crop]
+    return (
+        f"{cropped}, ICP from {start}, scale {scale}, trim {trim:g}, scan to prediction, "
+        f"at most {max_iterations} iterations to {tolerance:g}"
+    )
+
+
+def now_crop(landmarks: Float[np.ndarray, "7 3"]) -> tuple[Float[np.ndarray, "3"], float]:
+    """Center and radius of what the NoW challenge compares (Sanyal et al. 2019), from a scan's landmarks, mm.
+
+    center = bottom + 0.3 (bridge - bottom),  radius = 1.4 (|outer eye corners| + |bridge - bottom|) / 2
+    """
+    right_outer, right_inner, left_inner, left_outer, bottom = landmarks[:5]
+    bridge = (right_inner + left_inner) / 2
+    width, height = np.linalg.norm(left_outer - right_outer), np.linalg.norm(bridge - bottom)
+    return bottom + 0.3 * (bridge - bottom), float(1.4 * (width + height) / 2)
 
 
 def crop_scan(
@@ -174,106 +208,12 @@ def proper_triangles(vertices: Float[np.ndarray, "V 3"], triangles: Int[np.ndarr
     return triangles[np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-9 * longest]
 
 
-def fit_alignment(
-    source: Float[np.ndarray, "N 3"], target: Float[np.ndarray, "N 3"], *, scale: float | None = None
-) -> Alignment:
-    """The similarity with the least squared distance (Umeyama 1991), its scale fixed if given.
-
-    As `sirjax.geometry.similarity`, in double precision: errors of a perfect fit should vanish.
-    """
-    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
-    centered = source - source_mean[None]
-    u, singular_values, vt = np.linalg.svd((target - target_mean[None]).T @ centered)
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])  # never a reflection
-    rotation = (u * sign[None]) @ vt
-    spread = np.sum(np.square(centered))
-    if scale is None:
-        if spread == 0 or (singular_values * sign).sum() <= 0:
-            raise ValueError("no scale can be fitted: the points to be aligned coincide")
-        scale = float((singular_values * sign).sum() / spread)
-    return Alignment(scale, rotation, target_mean - scale * rotation @ source_mean)
-
-
-def _icp(
-    points: np.ndarray,
-    surface: Surface,
-    alignment: Alignment,
-    scale: float | None,
-    trim: float,
-    max_iterations: int,
-    tolerance: float,
-) -> tuple[Alignment, int, bool]:
-    """Pairs each point with the closest point of the surface, moves the surface, and so on until the RMSE settles.
-
-    The closed-form fit to fixed pairs never raises the RMSE but crawls, as pairs resist sliding along the surface.
-    So a Gauss-Newton step of the same objective, which lets them slide, is tried first, and kept if it is better.
-    """
-    kept = max(MIN_POINTS, round((1 - trim) * len(points)))
-    size = np.sqrt(np.mean(np.sum(np.square(points - points.mean(axis=0)[None]), axis=1)))
-
-    def pair(alignment: Alignment) -> tuple[np.ndarray, np.ndarray, float]:
-        closest = surface.closest(alignment.invert(points))
-        rows = np.argpartition(closest.distance, kept - 1)[:kept]
-        rmse = alignment.scale * float(np.sqrt(np.mean(np.square(closest.distance[rows]))))
-        return closest.points[rows], points[rows], rmse
-
-    source, target, rmse = pair(alignment)
-    for iteration in range(max_iterations):
-        if rmse <= 1e-9 * size:
-            return alignment, iteration, True
-        proposals = (
-            lambda alignment, source, target: _newton_step(alignment, source, target, scale),
-            lambda _, source, target: fit_alignment(source, target, scale=scale),
-        )
-        for propose in proposals:
-            proposal = propose(alignment, source, target)
-            new_source, new_target, new_rmse = pair(proposal)
-            if new_rmse < rmse:
-                break
-        else:
-            return alignment, iteration, True
-        change = (rmse - new_rmse) / rmse
-        alignment, source, target, rmse = proposal, new_source, new_target, new_rmse
-        if change < tolerance:
-            return alignment, iteration + 1, True
-    return alignment, max_iterations, False
-
-
-def _newton_step(alignment: Alignment, source: np.ndarray, target: np.ndarray, scale: float | None) -> Alignment:
-    """Gauss-Newton on sum_i |v_i - y_i|^2, y_i on the surface: only motion along u_i = (v_i - y_i) / |...| counts.
-
-    u . (v - y) = u . (omega x p + t + sigma p),  p = y - mean(y);  omega: turn, t: shift, sigma: log scale
-    """
-    moved = alignment.apply(source)
-    center = moved.mean(axis=0)
-    arm, gap = moved - center[None], target - moved
-    distance = np.linalg.norm(gap, axis=1)
-    # A pair that touches has no direction and, for this step, no say.
-    direction = gap / np.maximum(distance, np.finfo(np.float64).tiny)[:, None]
-    columns = [np.cross(arm, direction), direction]
-    if scale is None:
-        columns.append(np.sum(arm * direction, axis=1, keepdims=True))
-    step = np.linalg.lstsq(np.concatenate(columns, axis=1), distance, rcond=1e-9)[0]
-    turn = Rotation.from_rotvec(step[:3]).as_matrix()
-    growth = float(np.exp(np.clip(step[6], -0.5, 0.5))) if scale is None else 1.0
-    return Alignment(
-        scale=alignment.scale * growth,
-        rotation=turn @ alignment.rotation,
-        translation=growth * turn @ (alignment.translation - center) + center + step[3:6],
-    )
-
-
 def _distances(
-    points: np.ndarray, surface: Surface, predicted: np.ndarray, triangles: np.ndarray, alignment: Alignment
+    points: np.ndarray, closest: ClosestPoints, predicted: np.ndarray, triangles: np.ndarray, alignment: Alignment
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """To the closest triangle's plane, to the surface, to the closest vertex; mm."""
     moved = alignment.invert(points)
-    closest = surface.closest(moved)
-    a, b, c = (predicted[triangles[closest.triangle, k]] for k in range(3))
-    normal = np.cross(b - a, c - a)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    plane = np.abs(np.sum((moved - closest.points) * normal, axis=1))
+    plane = plane_distances(moved, closest, predicted, triangles)
     to_vertex = nearest_vertex(moved, predicted[np.unique(triangles)])
     return alignment.scale * plane, alignment.scale * closest.distance, alignment.scale * to_vertex
 
@@ -317,7 +257,12 @@ def _mesh(name: str, vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.nd
     return vertices, triangles
 
 
-def _check(scan_landmarks, predicted_landmarks, scale, crop_radius, trim, max_iterations) -> None:
+def _check(scan_landmarks, predicted_landmarks, scale, crop, crop_radius, trim, max_iterations) -> None:
+    if crop not in CROPS:
+        raise ValueError(f"crop must be one of {', '.join(CROPS)}, got {crop!r}")
+    if crop == "now" and np.shape(scan_landmarks) != (NOW_LANDMARKS, 3):
+        found = "none" if scan_landmarks is None else str(list(np.shape(scan_landmarks)))
+        raise ValueError(f"the crop of NoW needs {NOW_LANDMARKS} landmarks [7, 3] of the scan, got {found}")
     if (scan_landmarks is None) != (predicted_landmarks is None):
         raise ValueError("scan_landmarks and predicted_landmarks must be given together")
     if scan_landmarks is not None:
@@ -326,6 +271,8 @@ def _check(scan_landmarks, predicted_landmarks, scale, crop_radius, trim, max_it
             raise ValueError(
                 f"need at least {MIN_LANDMARKS} pairs of landmarks [L, 3], got {shapes[0]} and {shapes[1]}"
             )
+        if not (np.isfinite(scan_landmarks).all() and np.isfinite(predicted_landmarks).all()):
+            raise ValueError("there are landmarks that are not finite: leave their pairs out")
     if scale is not None and not scale > 0:
         raise ValueError(f"scale must be positive (mm per unit of the prediction), got {scale}")
     if not crop_radius > 0:

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sirjax.evaluation.scan_error import Distances, crop_scan, fit_alignment, proper_triangles, scan_error
-from sirjax.geometry.similarity import fit_similarity
+from sirjax.evaluation.scan_error import Distances, crop_scan, now_crop, proper_triangles, scan_error
 from tests.reconstructions import rotation
 
 SIZE = 160.0  # mm, of the synthetic face
 SHIFT = np.array([20.0, -10.0, 5.0])
+NOW_PLACES = [(-45, 28), (-18, 28), (18, 28), (45, 28), (0, -18), (-25, -45), (25, -45)]  # x, y in mm
 LANDMARKS = [(x, y) for y in (0, 6, 12, 18, 24) for x in (0, 8, 16, 24)]
 
 
@@ -185,19 +185,98 @@ def test_distances_of_worked_numbers():
     assert got == Distances(pytest.approx(np.sqrt(12.5)), 3.0, 3.5, pytest.approx(4.85))
 
 
-def test_the_fit_agrees_with_the_one_in_single_precision(rng):
-    source, target = rng.normal(size=(2, 20, 3))
-    mine, other = fit_alignment(source, target), fit_similarity(source.astype(np.float32), target.astype(np.float32))
-    np.testing.assert_allclose(mine.scale, other.scale, rtol=1e-4)
-    np.testing.assert_allclose(mine.rotation, other.rotation, atol=1e-4)
-    np.testing.assert_allclose(mine.translation, other.translation, atol=1e-4)
-    assert np.linalg.det(mine.rotation) == pytest.approx(1)
-    np.testing.assert_allclose(mine.invert(mine.apply(source)), source, atol=1e-12)
+def test_the_crop_of_now_follows_its_formula():
+    # Outer eye corners 90 apart, bridge 40 above the nose bottom: radius 1.4 (90 + 40) / 2, center 0.3 * 40 up.
+    landmarks = [[-45, 40, 0], [-15, 40, 0], [15, 40, 0], [45, 40, 0], [0, 0, 0], [-25, -30, 0], [25, -30, 0]]
+    center, radius = now_crop(np.array(landmarks, float))
+    np.testing.assert_allclose(center, [0, 12, 0])
+    assert radius == pytest.approx(91)
+
+
+def test_now_measures_the_vertices_within_its_crop():
+    vertices = face()[0]
+    rows = [np.linalg.norm(vertices[:, :2] - place, axis=1).argmin() for place in NOW_PLACES]
+    error = measure(
+        0.01 * vertices, scan_landmarks=vertices[rows], predicted_landmarks=0.01 * vertices[rows], crop="now"
+    )
+    center, radius = now_crop(vertices[rows])
+    assert set(error.crop) == set(np.flatnonzero(np.linalg.norm(vertices - center, axis=1) <= radius))
+    assert error.protocol.startswith("now-sir-v1: crop of 7 landmarks, ICP from landmarks")
+    assert error.surface.rmse < 1e-6
+
+
+def test_without_forehead_nothing_above_the_brows_is_measured_however_the_scan_is_turned():
+    vertices, _, tip = face()
+    tip = tip + np.array([0, 1, 0])  # so that no vertex lies just on the limit
+    turn = rotation(20, 30, 40)
+    rows = [y * 25 + x for x, y in LANDMARKS]
+    low = set(np.flatnonzero((vertices[:, 1] - tip[1] <= 60) & (np.linalg.norm(vertices - tip, axis=1) <= 95)))
+    error = scan_error(
+        *(vertices @ turn.T, face()[1], vertices, face()[1]),
+        scan_nose_tip=turn @ tip,
+        scan_landmarks=(vertices @ turn.T)[rows],
+        predicted_landmarks=vertices[rows],
+        crop="no_forehead",
+    )
+    assert set(error.crop) == low
+    assert len(error.crop) < len(measure(vertices).crop)
+    assert "crop 95 mm without forehead (above 60 mm)" in error.protocol
+
+
+def test_the_order_of_vertices_changes_nothing(rng):
+    vertices, triangles, tip = face(120)  # enough for the first stage's sample
+    scan, scan_triangles, scan_tip = face(111)
+    predicted = vertices + 0.6 * np.sin(vertices[:, [1, 2, 0]] / 9)
+    plain = scan_error(scan, scan_triangles, predicted, triangles, scan_nose_tip=scan_tip, predicted_nose_tip=tip)
+    order, scan_order = rng.permutation(len(vertices)), rng.permutation(len(scan))
+    shuffled = scan_error(
+        *(scan[scan_order], rng.permutation(np.argsort(scan_order)[scan_triangles])),
+        *(predicted[order], rng.permutation(np.argsort(order)[triangles])),
+        scan_nose_tip=scan_tip,
+        predicted_nose_tip=tip,
+    )
+    for kind in ("plane", "surface", "vertex"):
+        assert getattr(shuffled, kind).rmse == pytest.approx(getattr(plain, kind).rmse, rel=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 0.1, 25.4])
+def test_the_unit_of_the_prediction_changes_nothing(rng, unit):
+    vertices, triangles, _ = face(33)
+    vertices = vertices + 0.4 * rng.normal(size=vertices.shape)
+    rows = [np.linalg.norm(vertices[:, :2] - place, axis=1).argmin() for place in NOW_PLACES]
+    scan = face()[0]
+    scan_rows = [np.linalg.norm(scan[:, :2] - place, axis=1).argmin() for place in NOW_PLACES]
+    measured = [
+        measure(k * vertices, triangles, scan_landmarks=scan[scan_rows], predicted_landmarks=k * vertices[rows])
+        for k in (1.0, unit)
+    ]
+    assert measured[1].plane.rmse == pytest.approx(measured[0].plane.rmse, rel=1e-6)
+    assert measured[1].alignment.scale * unit == pytest.approx(measured[0].alignment.scale, rel=1e-6)
+
+
+def test_with_and_without_fcpw_the_figures_are_the_same(rng, monkeypatch):
+    vertices, triangles, tip = face(33)
+    vertices = vertices + 0.5 * rng.normal(size=vertices.shape)
+    fast = measure(vertices, triangles, tip, tolerance=1e-9)
+    monkeypatch.setattr("sirjax.evaluation.scan_error.fcpw_is_installed", lambda: False)
+    slow = measure(vertices, triangles, tip, tolerance=1e-9)
+    for kind in ("plane", "surface", "vertex"):
+        assert getattr(fast, kind).rmse == pytest.approx(getattr(slow, kind).rmse, abs=1e-5)
+
+
+def test_trimming_ignores_a_growth_that_the_scan_does_not_have():
+    vertices = face()[0]
+    cheek = np.linalg.norm(vertices[:, :2] - [45, -20], axis=1) < 18
+    scan = vertices + 12.0 * cheek[:, None] * [0, 0, 1]
+    plain, trimmed = measure(1.1 * vertices, scan=scan), measure(1.1 * vertices, scan=scan, trim=0.2)
+    assert trimmed.alignment.scale == pytest.approx(1 / 1.1, abs=2e-4)
+    assert abs(plain.alignment.scale * 1.1 - 1) > 2e-3
+    assert trimmed.plane.median < 0.02 < plain.plane.median
 
 
 def test_the_protocol_names_what_was_done():
     assert measure(face()[0]).protocol == (
-        "scan-v1: crop 95 mm, ICP from nose tips, scale per mesh, trim 0, scan to prediction, "
+        "micc-sir-v1: crop 95 mm, ICP from nose tips, scale per mesh, trim 0, scan to prediction, "
         "at most 100 iterations to 1e-05"
     )
 
@@ -212,6 +291,12 @@ def test_stopping_early_is_told():
     ("options", "message"),
     [
         ({"scale": 0.0}, r"scale must be positive \(mm per unit of the prediction\), got 0.0"),
+        ({"crop": "face"}, "crop must be one of sphere, no_forehead, now, got 'face'"),
+        ({"crop": "now"}, r"the crop of NoW needs 7 landmarks \[7, 3\] of the scan, got none"),
+        (
+            {"scan_landmarks": np.eye(3), "predicted_landmarks": np.full((3, 3), np.nan)},
+            "there are landmarks that are not finite: leave their pairs out",
+        ),
         ({"crop_radius": -1.0}, r"crop_radius must be positive \(mm\), got -1.0"),
         ({"trim": 1.0}, r"trim must be in \[0, 1\), got 1.0"),
         ({"max_iterations": 0}, "max_iterations must be at least 1, got 0"),
