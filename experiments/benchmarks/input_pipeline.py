@@ -33,6 +33,7 @@ from sirjax.data.device import DeviceBatches
 from sirjax.data.images import decode_image
 from sirjax.data.records import messages
 from sirjax.data.sources import Sources, open_sources
+from sirjax.memory import keep_freed_memory
 from sirjax.morphable.builtin import builtin_face_model
 from sirjax.networks.model import make_networks
 from sirjax.training import setup
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--step-batch", type=int, default=8, help="batch of the train step; 0: do not measure it")
     args = parser.parse_args()
 
+    keep_freed_memory()  # as `sirjax train` does
     sources = open_sources(identity=args.identity, landmark=args.landmark)
     with tempfile.TemporaryDirectory() as folder:
         loaders = make_loaders(sources, args.batch, args.workers, Path(folder))

@@ -17,6 +17,7 @@ from sirjax.types import Batch
 
 _SAMPLES = "samples"  # the axis that is split over the devices
 _PER_LEVEL = np.float32(1 / 255)
+_ALIGNMENT = 64  # bytes; JAX on the CPU copies arrays that begin elsewhere and takes over those that begin here
 
 
 class DeviceBatches(Iterator[Batch]):
@@ -57,10 +58,17 @@ class DeviceBatches(Iterator[Batch]):
                 f"set data.batch_size to a multiple of {self._num_devices}"
             )
         if not self._scale_on_device:
-            return jax.device_put(batch.replace(image=np.multiply(batch.image, _PER_LEVEL)), self._split)
+            return jax.device_put(batch.replace(image=_scaled_on_host(batch.image)), self._split)
         sent = jax.device_put(batch, self._split)
         return sent.replace(image=self._scaled(sent.image))
 
 
 def _scaled(image: jax.Array) -> jax.Array:
     return image.astype(jnp.float32) * _PER_LEVEL
+
+
+def _scaled_on_host(image: np.ndarray) -> np.ndarray:
+    size = image.size * _PER_LEVEL.itemsize
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    begin = -memory.ctypes.data % _ALIGNMENT
+    return np.multiply(image, _PER_LEVEL, out=memory[begin : begin + size].view(np.float32).reshape(image.shape))

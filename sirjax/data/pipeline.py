@@ -30,7 +30,7 @@ CACHE_BYTES = 1 << 30
 MAX_THREADS = 8  # more of them only wait for Python's lock
 _ENDLESS = 2**62
 
-Crop = tuple[np.ndarray, np.ndarray | None, int]  # image uint8 [112, 96, 3], landmarks [68, 2] if labelled, class
+Labels = tuple[np.ndarray | None, int]  # landmarks [68, 2] if there are any, identity class
 
 
 class TrainingBatches(Sequence[Batch]):
@@ -91,11 +91,12 @@ class TrainingBatches(Sequence[Batch]):
         }
         for cache, chosen in ((self._identity_cache, plan.from_identity), (self._landmark_cache, ~plan.from_identity)):
             rows = np.flatnonzero(chosen).tolist()
-            for row, (image, landmarks, identity) in zip(rows, cache.load(plan.index[rows]), strict=True):
+            crops = [arrays["image"][row] for row in rows]
+            for row, (landmarks, identity) in zip(rows, cache.load(plan.index[rows], crops), strict=True):
                 if self._augmentation is not None:
                     random = np.random.Generator(np.random.Philox(key=(self._seed % 2**64, int(plan.draw[row]))))
-                    image, landmarks = augment.augment(image, landmarks, self._augmentation, random)
-                arrays["image"][row] = image
+                    image, landmarks = augment.augment(arrays["image"][row], landmarks, self._augmentation, random)
+                    arrays["image"][row] = image
                 if landmarks is not None:
                     arrays["landmarks"][row] = landmarks
                     arrays["has_landmarks"][row] = True
@@ -223,25 +224,28 @@ class _CropCache:
         self.bytes = needed if needed <= limit else 0
         self._kept: list[Any] | None = [None] * count if self.bytes else None
 
-    def load(self, indices: Int[np.ndarray, " n"]) -> Iterator[Crop]:
-        """The crops of these samples; shared arrays, not to be written to."""
+    def load(self, indices: Int[np.ndarray, " n"], crops: Sequence[np.ndarray]) -> list[Labels]:
+        """Writes the crops of these samples to `crops`, uint8 [112, 96, 3] each, and returns their labels."""
         if self._kept is None:
-            yield from self._decode(indices.tolist())
-            return
+            return self._decode(indices.tolist(), crops)
         # Two threads may decode the same sample at once; both results are the same, the later one stays.
         missing = [index for index in indices.tolist() if self._kept[index] is None]
-        for index, crop in zip(missing, self._decode(missing), strict=True):
-            self._kept[index] = crop
-        for index in indices.tolist():
-            yield self._kept[index]
+        decoded = [np.empty((*IMAGE_SIZE, 3), np.uint8) for _ in missing]
+        for index, *kept in zip(missing, decoded, self._decode(missing, decoded), strict=True):
+            self._kept[index] = kept
+        found = [self._kept[index] for index in indices.tolist()]
+        for crop, (image, _) in zip(crops, found, strict=True):
+            crop[...] = image
+        return [labels for _, labels in found]
 
-    def _decode(self, indices: list[int]) -> Iterator[Crop]:
+    def _decode(self, indices: list[int], crops: Sequence[np.ndarray]) -> list[Labels]:
         if not indices:
-            return
-        for index, sample in zip(indices, self._source.__getitems__(indices), strict=True):
+            return []
+        samples = self._source.__getitems__(indices)
+        for index, sample, crop in zip(indices, samples, crops, strict=True):
             try:
-                image = images.decode_image(sample.image)
+                images.decode_image(sample.image, into=crop)
             except ValueError as error:
                 where = f"number {index} of {self._source.path}"
                 raise ValueError(f"sample {sample.name!r} ({where}) cannot be used: {error}") from None
-            yield image, sample.landmarks, sample.identity_class
+        return [(sample.landmarks, sample.identity_class) for sample in samples]

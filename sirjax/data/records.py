@@ -221,7 +221,7 @@ def _open_shard(path: Path, shard: Mapping[str, Any]) -> Any:
             f"{path} has {size} bytes, its manifest says {shard['bytes']}: it was cut short or changed; "
             "copy or write the folder again"
         )
-    reader = ArrayRecordReader(str(path), "readahead_buffer_size:0", file_reader_buffer_size=32768)
+    reader = ArrayRecordReader(str(path), "readahead_buffer_size:0", file_reader_buffer_size=4096)
     # A file that is not an ArrayRecord opens as one without records instead of raising.
     found = reader.num_records()
     if found != shard["samples"]:

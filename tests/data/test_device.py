@@ -2,6 +2,7 @@ import jax
 import numpy as np
 import pytest
 
+from sirjax.data import device
 from sirjax.data.device import DeviceBatches
 from sirjax.types import Batch
 
@@ -66,3 +67,10 @@ def test_closing_closes_the_stream():
 def test_a_batch_that_devices_cannot_share_is_refused():
     with pytest.raises(ValueError, match="a batch of 6 cannot be split evenly over 4 devices; set data.batch_size"):
         next(DeviceBatches(Counted(6), jax.local_devices()[:4]))
+
+
+def test_pixels_scaled_on_the_host_are_handed_to_the_cpu_without_a_copy():
+    for size in (1, 7, 8):  # memory that begins anywhere else than at 64 bytes is copied
+        pixels = device._scaled_on_host(next(Counted(size)).image)
+        array = jax.device_put(pixels, jax.devices("cpu")[0])
+        assert array.unsafe_buffer_pointer() == pixels.ctypes.data
