@@ -1,6 +1,8 @@
 """Measure recognizability, shape and landmarks of a trained run, or of anybody's arrays and meshes.
 
 sirjax evaluate benchmark runs/sir --records records/benchmark    rendered people whose true shape is known
+sirjax evaluate landmarks runs/sir --records records/aflw2000 --out results    68 points, by yaw and region
+sirjax evaluate distinctiveness runs/sir --records records/heldout --out results    the four conditions of Table I
 """
 
 import argparse
@@ -9,6 +11,8 @@ import importlib
 # What -> (module, one line of help).
 KINDS = {
     "benchmark": ("sirjax.cli.evaluate_benchmark", "a run on rendered people whose true shape is known"),
+    "landmarks": ("sirjax.cli.evaluate_landmarks", "68 points of a run, or anybody's points beside true ones"),
+    "distinctiveness": ("sirjax.cli.evaluate_distinctiveness", "the conditions of Table I, for any set of shapes"),
 }
 
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "prepare": ("sirjax.cli.prepare", "make training records"),
     "face-model": ("sirjax.cli.face_model", "import published face models, describe and draw them"),
     "evaluate": ("sirjax.cli.evaluate", "measure recognizability, shape and landmarks"),
+    "export": ("sirjax.cli.export", "write what other programs read: benchmark toolkits"),
     "reconstruct": ("sirjax.cli.reconstruct", "photos in, 3D faces out"),
     "doctor": ("sirjax.cli.doctor", "show which rendering backends work here, and why others do not"),
 }

@@ -10,7 +10,7 @@ from sirjax.evaluation.bootstrap import Interval, bootstrap_mean
 from sirjax.evaluation.landmark_error import FAILURE, NORMALIZATIONS, YAW_BINS
 
 LEVEL = 0.95
-BIN_NAMES = ("|yaw| <= 30", "30 < |yaw| <= 60", "60 < |yaw|")  # degrees
+BIN_NAMES = ("|yaw| <= 30°", "30° < |yaw| <= 60°", "60° < |yaw|")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,34 @@
+"""Write what other programs read: meshes and landmarks for the toolkits of public benchmarks.
+
+sirjax export now runs/sir NoW_Dataset --list imagepathsvalidation.txt --out now      neutral meshes, 7 landmarks
+sirjax export realy runs/sir REALY_image --toolkit REALY/data --out realy             one topology, 85 keypoints
+"""
+
+import argparse
+import importlib
+
+# What -> (module, one line of help).
+KINDS = {
+    "now": ("sirjax.cli.export_now", "neutral meshes and 7 landmarks for the NoW benchmark's toolkit"),
+    "realy": ("sirjax.cli.export_realy", "neutral meshes and 85 keypoints for the REALY benchmark's toolkit"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the kinds of export and the options of each."""
+    kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    for name, (module, help_text) in KINDS.items():
+        implementation = importlib.import_module(module)
+        kind = kinds.add_parser(
+            name,
+            help=help_text,
+            description=implementation.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        implementation.add_arguments(kind)
+        kind.set_defaults(export=implementation.run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exports."""
+    return args.export(args)
