@@ -3,6 +3,7 @@
 sirjax evaluate benchmark runs/sir --records records/benchmark    rendered people whose true shape is known
 sirjax evaluate landmarks runs/sir --records records/aflw2000 --out results    68 points, by yaw and region
 sirjax evaluate distinctiveness runs/sir --records records/heldout --out results    the four conditions of Table I
+sirjax evaluate scans table.tsv --out results    shapes against 3D scans, as for Florence MICC and NoW
 """
 
 import argparse
@@ -13,6 +14,7 @@ KINDS = {
     "benchmark": ("sirjax.cli.evaluate_benchmark", "a run on rendered people whose true shape is known"),
     "landmarks": ("sirjax.cli.evaluate_landmarks", "68 points of a run, or anybody's points beside true ones"),
     "distinctiveness": ("sirjax.cli.evaluate_distinctiveness", "the conditions of Table I, for any set of shapes"),
+    "scans": ("sirjax.cli.evaluate_scans", "shapes of a run, of codes or of mesh files against 3D scans"),
 }
 
 
