@@ -19,7 +19,9 @@ from experiments.demo import render_sets
 from sirjax.data.records import RecordSource, open_records
 from sirjax.files import write_text
 from sirjax.report import provenance
+from sirjax.training.checkpoint import load_config
 from sirjax.training.loop import train
+from sirjax.training.resume import flatten
 from sirjax.training.setup import TrainedRun, load_run
 
 FULL = "sm+wc+kl"  # the paper's method
@@ -69,6 +71,7 @@ class Study:
     shrink: float = 1.0  # steps and rendered sets are divided by this
     variants: tuple[str, ...] = ablations.VARIANTS  # of those that an experiment asks for, the ones to train
     epsilons: tuple[float, ...] = EPSILONS
+    given_warmup: Path | None = None  # a run of the demo's warm-up, to start from instead of training one
 
     @functools.cached_property
     def evaluated(self) -> RecordSource:
@@ -90,8 +93,23 @@ class Study:
         return [variant for variant in variants if variant in self.variants]
 
     def warmup(self, *, split: bool = True) -> Path:
-        """The warmed-up run, which every other run starts from."""
-        return self._trained(Training("warmup", split=split), self.config(Training("warmup", split=split)))
+        """The warmed-up run, which every other run starts from.
+
+        Raises:
+          ValueError: if the run given for it was trained with other settings or sets.
+        """
+        training = Training("warmup", split=split)
+        config = self.config(training)
+        if split and self.given_warmup is not None:
+            # Settings that came after the run had their default when it was made.
+            theirs = {**flatten(config.to_dict()), **flatten(load_config(self.given_warmup))}
+            if _settings_hash(theirs) != _settings_hash(flatten(config.to_dict())):
+                raise ValueError(
+                    f"{self.given_warmup} is no warm-up of these sets with the settings of configs/ablations.py: "
+                    "leave --warmup out, and one is trained"
+                )
+            return self.given_warmup
+        return self._trained(training, config)
 
     def run(self, training: Training) -> Path:
         """The run directory of a finished training; trains it, and the warm-up before it, unless they are there."""
@@ -141,7 +159,7 @@ class Study:
         return {"seeds": list(self.seeds), "shrink": self.shrink, "sets": sets}
 
     def _trained(self, training: Training, config: Any) -> Path:
-        folder = self.root / "runs" / f"{training.name}-{self._hash(config)}"
+        folder = self.root / "runs" / f"{training.name}-{_settings_hash(flatten(config.to_dict()))}"
         if (folder / FINISHED).is_file():
             return folder
         logger.info("training %s for %d steps in %s", training.name, config.schedule.steps, folder)
@@ -157,21 +175,20 @@ class Study:
         write_text(folder / FINISHED, json.dumps(facts, indent=2) + "\n")
         return folder
 
-    def _hash(self, config: Any) -> str:
-        """Of all settings but the log's, with sets named by their content."""
-        settings = config.to_dict()
-        del settings["run"]
-        for kind in ("landmark", "identity"):
-            if settings["data"][kind]:
-                settings["data"][kind] = _opened(settings["data"][kind]).manifest["content_sha256"]
-        if settings["init_from"]:
-            settings["init_from"] = Path(settings["init_from"]).name  # which ends in a hash itself
-        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+
+def _settings_hash(settings: dict[str, Any]) -> str:
+    """Of all settings ("a.b": value) but the log's, with sets named by their content."""
+    settings = {name: value for name, value in settings.items() if not name.startswith("run.")}
+    for kind in ("data.landmark", "data.identity"):
+        if settings[kind]:
+            settings[kind] = _opened(settings[kind]).manifest["content_sha256"]
+    settings["init_from"] = Path(settings["init_from"]).name  # which ends in a hash itself, or was compared
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def synthetic_sets(root: Path, shrink: float) -> Sets:
-    """The built-in benchmark: the demo's sets, rendered unless they are there."""
-    return Sets(**{_ROLE[kind]: path for kind, path in render_sets(root / "records", shrink).items()})
+def synthetic_sets(folder: Path, shrink: float) -> Sets:
+    """The built-in benchmark: the demo's sets, rendered into a folder unless they are there."""
+    return Sets(**{_ROLE[kind]: path for kind, path in render_sets(folder, shrink).items()})
 
 
 _ROLE = {"landmark": "landmark", "identity": "identity", "benchmark": "evaluate"}

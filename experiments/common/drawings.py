@@ -1,0 +1,54 @@
+"""Pictures of neutral shapes: faces in clay from the front or turned, close up, and maps of their errors."""
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from sirjax.morphable.model import NOSE_TIP, FaceModel, landmarks_of
+from sirjax.pictures.draw import fit
+from sirjax.pictures.views import clay_view, error_view, place_in_view
+from sirjax.report import Picture, Pictures
+
+TILE = 150  # pixels
+TURNED = 35.0  # degrees
+_ZOOM = 1.75  # the head's picture over the tile
+
+
+def clay(model: FaceModel, vertices: Float[np.ndarray, "V 3"], yaw: float = TURNED) -> UInt8[np.ndarray, "_ _ 3"]:
+    """The face in clay."""
+    return _close_up(model, clay_view(model, vertices, yaw, size=_large()), yaw)
+
+
+def error_map(
+    model: FaceModel,
+    vertices: Float[np.ndarray, "V 3"],
+    truth: Float[np.ndarray, "V 3"],
+    reach: float,
+    yaw: float = 0.0,
+) -> UInt8[np.ndarray, "_ _ 3"]:
+    """The face tinted by the distance of each vertex from the true one: violet at 0, yellow from `reach` mm on."""
+    errors = np.linalg.norm(vertices - truth, axis=1)
+    return _close_up(model, error_view(model, vertices, errors, reach, yaw, size=_large()), yaw)
+
+
+def crop_tile(crop: UInt8[np.ndarray, "112 96 3"]) -> UInt8[np.ndarray, "_ _ 3"]:
+    """A photo's crop as large as the other tiles."""
+    return fit(crop, TILE, TILE)
+
+
+def as_section(title: str, image: UInt8[np.ndarray, "H W 3"], caption: str) -> Pictures:
+    """One composed picture as a section of a page."""
+    return Pictures(title, rows=[[Picture(image)]], caption=caption)
+
+
+def _large() -> int:
+    return round(_ZOOM * TILE / 2) * 2
+
+
+def _close_up(model: FaceModel, image: np.ndarray, yaw: float) -> np.ndarray:
+    """The tile around the face's middle, a little above the nose tip of the mean face."""
+    mean = np.asarray(model.mean)
+    tip = np.asarray(landmarks_of(model, model.mean[None])[0, NOSE_TIP]) * [1, 1, 0.35] + [0, 6, 0]
+    left, top = place_in_view(model, tip[None].astype(mean.dtype), yaw, len(image))[0, :2] - TILE / 2
+    limit = len(image) - TILE
+    row, column = (int(np.clip(round(float(value)), 0, limit)) for value in (top, left))
+    return np.ascontiguousarray(image[row : row + TILE, column : column + TILE])

@@ -1,0 +1,116 @@
+"""Fig. 6: does an encoder with a branch of its own for shape serve both tasks better than one unsplit encoder?
+
+Compared: the split encoder (two shared stages of four, then a branch each for shape, for pose, expression and light,
+and for albedo) and one branch for everything, at several weights epsilon_s of the SIR loss (Eq. 9); both were warmed
+up with the same settings.
+
+Read it: curves of the recognition loss (CosFace) and of the pixel loss over the steps of the second stage, lower is
+better; in the table verification, landmark error and error of the shape on people not trained on. The unsplit encoder
+must trade one task for the other: as epsilon_s grows, its pixels and landmarks get worse, the split one's less so.
+Losses of different epsilon_s are unweighted, so they can be compared.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from experiments.common import measures, readings
+from experiments.common.methods import Methods
+from experiments.common.outcome import Claim, Estimate, Outcome, ResultTable, share, verdict
+from experiments.common.study import FULL, Study, Training
+from sirjax.evaluation import landmark_error
+from sirjax.report import Curve, Plot
+
+TITLE = "Fig. 6: split and unsplit encoder"
+SMOOTHED = 5  # logged steps that a point of a curve is the mean of
+
+
+def run(study: Study) -> Outcome:
+    methods = Methods(study)
+    task = methods.tasks[0]
+    rows, curves, measured = [], {"softmax": [], "pixel": []}, {}
+    for split in (True, False):
+        for epsilon in study.epsilons:
+            kind = "split" if split else "unsplit"
+            runs = [study.run(Training(FULL, seed, split, epsilon)) for seed in study.seeds]
+            methods.settings["variants"][f"{kind}, epsilon_s {epsilon:g}"] = [run.name for run in runs]
+            codes = [readings.read(run, methods.records) for run in runs]
+            shapes = [np.asarray(c.shape, np.float64) for c in codes]
+            verified = measures.verify(shapes, task)
+            labels = _labels(study, methods)
+            nme = np.mean([landmark_error.nme(np.asarray(c.landmarks), labels) for c in codes], axis=0)
+            measured[kind, epsilon] = (verified.correct, nme)
+            last = [[_last(run, loss) for run in runs] for loss in ("softmax", "pixel")]
+            error = measures.face_errors(shapes, methods.true_mm, methods.model) if study.has_truth else None
+            rows.append(
+                [
+                    kind,
+                    f"{epsilon:g}",
+                    *(Estimate(float(np.mean(values)), digits=3) for values in last),
+                    share(verified.accuracy),
+                    Estimate.of(measures.photo_interval(nme, methods.identity), "%", 2),
+                    None if error is None else Estimate.of(measures.photo_interval(error, methods.identity), "mm"),
+                ]
+            )
+            for loss, found in curves.items():
+                x, y = _curve(runs, loss)
+                found.append(Curve(f"{kind}, epsilon_s {epsilon:g}", x, y))
+    columns = ["encoder", "epsilon_s", "recognition loss", "pixel loss", "Euclid", "landmark error (NME)", "face error"]
+    caption = f"Losses: mean of the last {SMOOTHED} logged steps, on training photos."
+    return Outcome(
+        protocol=methods.protocol,
+        tables=[ResultTable("After the second stage", columns, rows, caption)],
+        claims=_claims(study, methods, measured),
+        sections=[
+            Plot("Recognition loss", curves["softmax"], "step", "L_sm (CosFace)"),
+            Plot("Pixel loss", curves["pixel"], "step", "pixel loss (Eq. 11)"),
+        ],
+        settings=methods.settings,
+    )
+
+
+def _claims(study: Study, methods: Methods, measured) -> list[Claim]:
+    claims = []
+    for epsilon in study.epsilons:
+        split, unsplit = measured["split", epsilon], measured["unsplit", epsilon]
+        accuracy = measures.pair_interval(split[0] - unsplit[0], methods.tasks[0])
+        nme = measures.photo_interval(unsplit[1] - split[1], methods.identity)
+        claims.append(
+            Claim(
+                f"The split encoder verifies better (epsilon_s {epsilon:g})",
+                verdict(accuracy),
+                f"{100 * accuracy.mean:+.1f} [{100 * accuracy.low:+.1f}, {100 * accuracy.high:+.1f}] points",
+            )
+        )
+        claims.append(
+            Claim(
+                f"The split encoder has the smaller landmark error (epsilon_s {epsilon:g})",
+                verdict(nme),
+                f"NME smaller by {100 * nme.mean:+.2f} [{100 * nme.low:+.2f}, {100 * nme.high:+.2f}] percent points",
+            )
+        )
+    return claims
+
+
+def _labels(study: Study, methods: Methods) -> np.ndarray:
+    if study.has_truth:
+        return readings.truths(methods.records).landmarks
+    return np.stack([np.asarray(methods.records[index].landmarks) for index in range(len(methods.records))])
+
+
+def _rows(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _last(run: Path, loss: str) -> float:
+    return float(np.mean([row[loss] for row in _rows(run)[-SMOOTHED:] if loss in row]))
+
+
+def _curve(runs: list[Path], loss: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps, and the loss's running mean over the logged steps and the seeds."""
+    logged = [_rows(run) for run in runs]
+    steps = np.array([row["step"] for row in logged[0]], float)
+    values = np.mean([[row[loss] for row in rows] for rows in logged], axis=0)
+    width = min(SMOOTHED, len(values))
+    return np.convolve(steps, np.ones(width) / width, "valid"), np.convolve(values, np.ones(width) / width, "valid")

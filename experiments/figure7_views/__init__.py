@@ -1,0 +1,117 @@
+"""Fig. 7: does the shape stay the same when pose, expression and light change?
+
+Compared: neutral shapes that the method reads from photos of one person: neutral and frontal, with an expression,
+turned by 30 to 60 and by more than 60 degrees, and dark; beside the true shape where it is known.
+
+Read it: along a row the shapes should be equal. The table gives the distance of a photo's shape from the mean shape
+of the person's other photos, by kind of photo, and how far it is from the truth.
+"""
+
+import numpy as np
+
+from experiments.common import drawings, measures, readings
+from experiments.common.methods import Methods, label
+from experiments.common.outcome import Claim, Estimate, Outcome, ResultTable, verdict
+from experiments.common.scans import face
+from experiments.common.study import Study
+from sirjax.pictures.grid import compose
+
+TITLE = "Fig. 7: one person in different photos"
+PEOPLE = 3
+DARK = 0.2  # share of photos that count as dark
+
+
+def run(study: Study) -> Outcome:
+    methods = Methods(study)
+    names = ["warm-up", *study.among("none", "sm+kl", "sm+wc+kl")]
+    kinds = _kinds(study, methods)
+    rows, away = [], {}
+    for name in names:
+        codes = methods.codes(name)
+        away[name] = np.mean([_from_others(shape, methods) for shape in codes], axis=0)
+        errors = measures.face_errors(codes, methods.true_mm, methods.model) if study.has_truth else None
+        for kind, chosen in kinds.items():
+            if not chosen.any():
+                continue
+            people = methods.identity[chosen]
+            rows.append(
+                [
+                    label(name),
+                    f"{kind} ({chosen.sum()})",
+                    Estimate.of(measures.photo_interval(away[name][chosen], people), "mm"),
+                    None if errors is None else Estimate.of(measures.photo_interval(errors[chosen], people), "mm"),
+                ]
+            )
+    picture = _picture(methods, names[-1], kinds, study.has_truth)
+    columns = ["shapes", "photos", "from the person's other photos", "error of the face"]
+    return Outcome(
+        protocol=methods.protocol,
+        tables=[ResultTable("By kind of photo", columns, rows)],
+        claims=_claims(methods, away, kinds),
+        sections=[drawings.as_section(f"Photos and shapes: {label(names[-1])}", picture, "Two rows for each person.")],
+        pictures={"photos": picture},
+        settings=methods.settings,
+    )
+
+
+def _kinds(study: Study, methods: Methods) -> dict[str, np.ndarray]:
+    yaw = np.abs(readings.yaw_degrees(methods.rotation))
+    expression = readings.truths(methods.records).expression if study.has_truth else None
+    if expression is None:
+        expression = np.asarray(methods.readings("warm-up")[0].expression)
+    strength = np.linalg.norm(expression, axis=1)
+    weak = 1e-6 if study.has_truth else np.quantile(strength, 0.3)
+    light = np.array([readings.photo(methods.records, i)[30:100, 20:76].mean() for i in range(len(yaw))])
+    return {
+        "neutral, frontal": (yaw <= 20) & (strength <= weak),
+        "expression, frontal": (yaw <= 20) & (strength > weak),
+        "turned 30 to 60 degrees": (yaw > 30) & (yaw <= 60),
+        "turned more than 60 degrees": yaw > 60,
+        "dark, frontal": (yaw <= 20) & (light <= np.quantile(light, DARK)),
+    }
+
+
+def _from_others(shape: np.ndarray, methods: Methods) -> np.ndarray:
+    """RMS over vertices between each photo's face and the mean of the person's other photos, mm."""
+    away = np.zeros(len(shape))
+    for person in np.unique(methods.identity):
+        own = np.flatnonzero(methods.identity == person)
+        if len(own) > 1:
+            others = (shape[own].sum(axis=0) - shape[own]) / (len(own) - 1)
+            away[own] = np.linalg.norm(shape[own] - others, axis=1)
+    return away / np.sqrt(methods.model.num_vertices)
+
+
+def _picture(methods: Methods, name: str, kinds: dict[str, np.ndarray], has_truth: bool) -> np.ndarray:
+    shapes = methods.codes(name)[0]
+    rows, labels = [], []
+    everybody = np.unique(methods.identity)
+    count = [sum((chosen & (methods.identity == p)).any() for chosen in kinds.values()) for p in everybody]
+    complete = everybody[np.argsort(-np.array(count), kind="stable")]  # those with most kinds first
+    for person in complete[:PEOPLE]:
+        own = methods.identity == person
+        found = {kind: int(np.flatnonzero(chosen & own)[0]) for kind, chosen in kinds.items() if (chosen & own).any()}
+        photos = [drawings.crop_tile(readings.photo(methods.records, row)) for row in found.values()]
+        drawn = [drawings.clay(methods.model, face(methods.model, shapes[row])) for row in found.values()]
+        if has_truth:
+            true = drawings.clay(methods.model, face(methods.model, methods.true_mm[next(iter(found.values()))]))
+            photos.append(np.full_like(true, 246))
+            drawn.append(true)
+        rows += [photos, drawn]
+        labels += [[*found, *([""] if has_truth else [])], [*([""] * len(found)), *(["truth"] if has_truth else [])]]
+    return compose(rows, labels=labels)
+
+
+def _claims(methods: Methods, away: dict[str, np.ndarray], kinds: dict[str, np.ndarray]) -> list[Claim]:
+    if "sm+kl" not in away or "sm+wc+kl" not in away:
+        return []
+    gain = away["sm+kl"] - away["sm+wc+kl"]
+    interval = measures.photo_interval(gain, methods.identity)
+    return [
+        Claim(
+            "Centers keep a person's shape the same over photos",
+            verdict(interval),
+            f"{away['sm+kl'].mean():.2f} mm from the person's other photos without, {away['sm+wc+kl'].mean():.2f} mm "
+            f"with weighted centers; less by {interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}] mm",
+        )
+    ]

@@ -1,0 +1,8 @@
+"""The command of this experiment."""
+
+import sys
+
+from experiments.common.command import main
+
+if __name__ == "__main__":
+    sys.exit(main(["figure9_comparison"]))
