@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     rows = table_rows(shapes, result)
     print(f"{result.protocol}\n")
     for condition, name, value, ideal in rows:
-        print(f"{condition:14} {name:52} {value:32} {ideal}")
+        print(f"{condition:16} {name:52} {value:32} {ideal}")
     args.out.mkdir(parents=True, exist_ok=True)
     facts = provenance(**shapes.source)
     figures = {"protocol": result.protocol, "figures": metrics(result), "provenance": facts}
@@ -115,7 +115,7 @@ def table_rows(shapes: ShapeSet, result: Result) -> list[Row]:
         low, high = result.intervals[name]
         return f"{scale * getattr(found, name):.3g}{unit} [{scale * low:.3g}, {scale * high:.3g}]"
 
-    first = "1 separable"
+    first = "separable (1)"
     rows: list[Row] = [
         (first, f"within people, {shapes.measure}", figure("intra"), "0"),
         (first, f"between people, {shapes.measure}", figure("inter"), ""),
@@ -128,7 +128,7 @@ def table_rows(shapes: ShapeSet, result: Result) -> list[Row]:
 
 
 def _center_rows(shapes: ShapeSet, result: Result) -> list[Row]:
-    second, center = "2 center", result.center
+    second, center = "center (2)", result.center
     if center is None:
         fewest = conditions.FEWEST_FOR_CENTER
         why = "needs pose and expression" if shapes.confidence is None else f"nobody has {fewest} photos"
@@ -141,7 +141,7 @@ def _center_rows(shapes: ShapeSet, result: Result) -> list[Row]:
 
 
 def _basis_rows(result: Result) -> list[Row]:
-    third, basis = "3 orthonormal", result.basis
+    third, basis = "orthonormal (3)", result.basis
     if basis is None:
         return [(third, "not measured", "needs the face model", "")]
     stretch = f"{basis.shortest:.6f} to {basis.longest:.6f}"
@@ -153,7 +153,7 @@ def _basis_rows(result: Result) -> list[Row]:
 
 
 def _prior_rows(result: Result) -> list[Row]:
-    fourth, prior = "4 Gaussian", result.prior
+    fourth, prior = "Gaussian (4)", result.prior
     if prior is None:
         return [(fourth, "not measured", "needs standard deviations", "")]
     low, middle, high = np.quantile(prior.variance, [0.05, 0.5, 0.95])

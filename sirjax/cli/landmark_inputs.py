@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -16,7 +17,7 @@ from data_prep.source import Rejected
 from sirjax.cli.codes import load_codes, read_codes
 from sirjax.data.alignment import invert, transform_points
 from sirjax.data.images import decode_image
-from sirjax.data.records import RecordSource, open_records
+from sirjax.data.records import RecordSource, Sample, open_records
 from sirjax.evaluation.codes import Codes
 from sirjax.geometry.rotation import euler_from_rotation
 from sirjax.photo import SUFFIXES, PhotoError, read_photo
@@ -97,11 +98,11 @@ def _of_records(predictions: Path, path: Path, poses: Path | None, first_pixel: 
                  if Path(name).with_suffix("").as_posix() in found}  # fmt: skip
     names, missing = _split(samples, found, predictions)
     own = [samples[name] for name in names]
-    labels = [sample.landmarks if sample.landmarks is not None else sample.truth.landmarks for sample in own]
-    target = [transform_points(invert(s.crop_from_photo), label) for s, label in zip(own, labels, strict=True)]
+    target = [transform_points(invert(sample.crop_from_photo), _labels(sample)) for sample in own]
     angles = _read_poses(poses or path / POSES_FILE, names, required=poses is not None)
-    if angles is None and own[0].truth is not None:
-        angles = np.asarray(euler_from_rotation(np.stack([s.truth.rotation for s in own]))[1])
+    turns = [sample.truth.rotation for sample in own if sample.truth is not None]
+    if angles is None and turns:
+        angles = np.asarray(euler_from_rotation(jnp.asarray(np.stack(turns)))[1])
     return Faces(
         names,
         np.stack([found[name] for name in names]).astype(np.float64),
@@ -112,6 +113,14 @@ def _of_records(predictions: Path, path: Path, poses: Path | None, first_pixel: 
         lambda i: (decode_image(own[i].image), own[i].crop_from_photo),
         {"predictions": str(predictions), "records": str(path), **source},
     )
+
+
+def _labels(sample: Sample) -> Float[np.ndarray, "68 2"]:
+    """The labelled points of a crop, or the true ones of a rendered face."""
+    if sample.landmarks is not None:
+        return sample.landmarks
+    assert sample.truth is not None  # all samples of a folder have the same fields
+    return sample.truth.landmarks
 
 
 def _codes_of(predictions: Path, records: RecordSource, batch_size: int) -> tuple[Codes | None, dict]:
@@ -215,7 +224,9 @@ def _groups(classes: list[int]) -> np.ndarray | None:
 
 def _photo_beside(file: Path | None) -> tuple[np.ndarray, np.ndarray] | None:
     """The photo of the same name beside a .pts file."""
-    for suffix in SUFFIXES if file is not None else ():
+    if file is None:
+        return None
+    for suffix in SUFFIXES:
         try:
             return read_photo(file.with_suffix(suffix)).image, np.eye(2, 3)
         except PhotoError:

@@ -189,11 +189,11 @@ def read_obj_vertices(path: Path) -> Float[np.ndarray, "V 3"]:
     """The vertices of an .obj file in their order.
 
     Raises:
+      FileNotFoundError: if there is no such file.
       ValueError: if there are none, or one is not three numbers.
     """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     try:
-        vertices = np.array([line.split()[1:4] for line in lines if line.startswith("v ")], np.float64)
+        vertices = np.array([line.split()[1:4] for line in _obj_lines(path) if line.startswith("v ")], np.float64)
     except ValueError:
         raise ValueError(f"{path} has a vertex that is not three numbers") from None
     if vertices.ndim != 2 or not np.isfinite(vertices).all():
@@ -205,10 +205,11 @@ def read_obj_triangles(path: Path) -> Int[np.ndarray, "T 3"]:
     """The triangles of an .obj file from 0, texture and normal indices left out; quadrangles are cut in two.
 
     Raises:
+      FileNotFoundError: if there is no such file.
       ValueError: if there are none, or one has another number of corners.
     """
     triangles = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in _obj_lines(path):
         if not line.startswith("f "):
             continue
         corners = [int(word.split("/")[0]) - 1 for word in line.split()[1:]]
@@ -220,3 +221,9 @@ def read_obj_triangles(path: Path) -> Int[np.ndarray, "T 3"]:
     if not triangles:
         raise ValueError(f"{path} has no faces: a mesh is needed, not points")
     return np.array(triangles)
+
+
+def _obj_lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: an .obj mesh is expected there")
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -57,10 +58,10 @@ def meshes(
     model: FaceModel, topology: Topology, rows: Sequence[PhotoShape]
 ) -> Iterator[tuple[Sequence[PhotoShape], Float[np.ndarray, "N V 3"]]]:
     """The neutral meshes (mm) of the rows that have a shape, some at a time."""
-    read = [row for row in rows if row.shape is not None]
+    read = [(row, row.shape) for row in rows if row.shape is not None]
     for start in range(0, len(read), _CHUNK):
-        part = read[start : start + _CHUNK]
-        vertices = neutral_vertices(model, np.stack([row.shape for row in part]))
+        part, shapes = zip(*read[start : start + _CHUNK], strict=True)
+        vertices = neutral_vertices(model, jnp.asarray(np.stack(shapes)))
         yield part, np.asarray(vertices, np.float64)[:, topology.kept]
 
 
@@ -132,7 +133,7 @@ def write_picture(
     faces = [("mean face", np.asarray(model.mean))]
     shown = next((row for row in rows if row.shape is not None), None)
     if shown is not None and shown.shape is not None:
-        faces.append((shown.path.name, np.asarray(neutral_vertices(model, shown.shape[None]))[0]))
+        faces.append((shown.path.name, np.asarray(neutral_vertices(model, jnp.asarray(shown.shape)[None]))[0]))
     strips = []
     for name, vertices in faces:
         views = [

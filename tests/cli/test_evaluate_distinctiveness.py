@@ -55,7 +55,7 @@ def test_codes_with_their_model_tell_all_four_conditions(tmp_path, people, rng, 
     assert 0.9 < figures["auc"] <= 1
     shown = capsys.readouterr().out
     assert "8 people, all 780 pairs (80 of one person), vertex RMSE, mm" in shown
-    for condition in ("1 separable", "2 center", "3 orthonormal", "4 Gaussian"):
+    for condition in ("separable (1)", "center (2)", "orthonormal (3)", "Gaussian (4)"):
         assert condition in shown
     assert "not measured" not in shown
     page = (tmp_path / "out" / "report.html").read_text()

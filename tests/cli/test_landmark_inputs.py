@@ -84,6 +84,17 @@ def test_poses_beside_the_records_give_the_yaw(records, codes):
         read_faces(codes, records=records)
 
 
+def test_rendered_faces_tell_their_yaw_and_points_themselves(tmp_path, codes):
+    turn = np.array([[0.6, 0, 0.8], [0, 1, 0], [-0.8, 0, 0.6]], np.float32)  # R[2, 0] = -sin yaw
+    samples = [sample(i, truth=True) for i in range(3)]
+    turned = [dataclasses.replace(s, truth=dataclasses.replace(s.truth, rotation=turn)) for s in samples]
+    write_records(tmp_path / "rendered", turned)
+    faces = read_faces(codes, records=tmp_path / "rendered")
+    np.testing.assert_allclose(np.rad2deg(faces.yaw), 53.1301, atol=1e-3)
+    in_crop = transform_points(samples[1].crop_from_photo, faces.target[1])
+    np.testing.assert_allclose(in_crop, samples[1].truth.landmarks, atol=1e-3)
+
+
 def test_two_folders_of_points_files_are_compared_as_they_are(tmp_path, photo_points):
     for i in range(3):
         write_pts(tmp_path / "truth" / f"{i}.pts", photo_points[1][i])

@@ -126,3 +126,5 @@ def test_obj_files_of_other_programs(tmp_path):
     path.write_text("f 1 2 3\n")
     with pytest.raises(ValueError, match="has no vertices, or such that are not finite"):
         read_obj_vertices(path)
+    with pytest.raises(FileNotFoundError, match=r"gone.obj is missing: an .obj mesh is expected there"):
+        read_obj_vertices(tmp_path / "gone.obj")
