@@ -58,7 +58,7 @@ class DeviceBatches(Iterator[Batch]):
                 f"set data.batch_size to a multiple of {self._num_devices}"
             )
         if not self._scale_on_device:
-            return jax.device_put(batch.replace(image=_scaled_on_host(batch.image)), self._split)
+            return jax.device_put(batch.replace(image=_scaled_on_host(np.asarray(batch.image))), self._split)
         sent = jax.device_put(batch, self._split)
         return sent.replace(image=self._scaled(sent.image))
 

@@ -122,6 +122,7 @@ class BatchStream(Iterator[Batch]):
 
         self._step = start_step
         self._closed = False
+        self._shared = num_workers > 0
         self._starting = workers.starting if num_workers else contextlib.nullcontext
         steps = grain.MapDataset.range(start_step, _ENDLESS).map(source.__getitem__)
         if num_workers == 0:
@@ -144,6 +145,10 @@ class BatchStream(Iterator[Batch]):
             raise workers.explained(error, self._step) from error
         self._starting = contextlib.nullcontext
         self._step += 1
+        if self._shared:
+            # JAX on the CPU takes over arrays as they are: its last labels would hold shared memory to the very end.
+            labels = {name: np.array(getattr(batch, name)) for name in ("landmarks", "has_landmarks", "identity")}
+            batch = batch.replace(**labels)
         return batch
 
     def close(self) -> None:

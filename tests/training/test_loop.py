@@ -1,5 +1,6 @@
 """A run goes on exactly where it was killed, writes what it promises, and stops with a reason."""
 
+import contextlib
 import json
 import logging
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import jax
@@ -17,6 +19,7 @@ import pytest
 from sirjax.training import checkpoint
 from sirjax.training.log import TrainingDivergedError
 from sirjax.training.loop import make_batches, open_sources, train
+from tests.data.test_workers import children, ended
 
 
 def assert_same_state(got, expected):
@@ -107,13 +110,15 @@ def test_batches_depend_on_the_step_alone(small_config):
     first.close(), later.close()
 
 
+SHARED_MEMORY = Path("/dev/shm")
 RUN = """
 import sys
 from pathlib import Path
 from ml_collections import ConfigDict
 from sirjax.training.checkpoint import load_config
 from sirjax.training.loop import train
-train(ConfigDict(load_config(Path(sys.argv[1]))).lock(), Path(sys.argv[2]), progress=False)
+if __name__ == "__main__":  # worker processes import the program as well
+    train(ConfigDict(load_config(Path(sys.argv[1]))).lock(), Path(sys.argv[2]), progress=False)
 """
 
 
@@ -181,3 +186,68 @@ def test_sigterm_checkpoints_and_leaves(small_config, tmp_path):
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=120) == 0
     assert 2 <= newest_step(run) < 100_000
+
+
+@pytest.fixture
+def run_with_workers(small_config, tmp_path):
+    """A run without an end and with two workers, once it has made its first steps; leaves nothing behind."""
+    small_config.schedule.steps = 100_000
+    small_config.run.checkpoint_every = 4
+    small_config.data.workers = 2
+    (tmp_path / "settings").mkdir()
+    checkpoint.save_config(tmp_path / "settings", small_config.to_dict())
+    (tmp_path / "trains.py").write_text(RUN)
+    before = set(SHARED_MEMORY.iterdir())
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "trains.py"), str(tmp_path / "settings"), str(tmp_path / "run")],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 300
+        while newest_step(tmp_path / "run") == 0:
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        workers = children(process.pid)
+        assert len(workers) == 2
+        yield process, workers
+        assert ended(workers)
+        assert freed(set(SHARED_MEMORY.iterdir()) - before)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def freed(blocks, seconds=30.0):
+    """Whether all blocks are gone after a while: other tests have some, too, but only for moments."""
+    limit = time.monotonic() + seconds
+    while any(block.exists() for block in blocks) and time.monotonic() < limit:
+        time.sleep(0.05)
+    return not any(block.exists() for block in blocks)
+
+
+@pytest.mark.slow
+def test_sigterm_to_the_whole_group_checkpoints_and_leaves_nothing_behind(run_with_workers, tmp_path):
+    process, _ = run_with_workers
+    os.killpg(process.pid, signal.SIGTERM)  # as a scheduler does: to all of them
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    assert "leaked" not in errors  # what Python's resource tracker says when it has to free shared memory
+    step = newest_step(tmp_path / "run")
+    assert f"stopped at step {step} of 100000" in errors
+
+
+@pytest.mark.slow
+def test_a_killed_worker_ends_the_run_with_its_reason_and_leaves_nothing_behind(run_with_workers, tmp_path):
+    process, workers = run_with_workers
+    os.kill(workers[0], signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "WorkerDiedError: a worker process ended with exit code -9 before the batch of step" in errors
+    assert "most likely for want of memory: lower data.workers or data.batch_size" in errors
+    assert newest_step(tmp_path / "run") >= 4
