@@ -1,7 +1,7 @@
 """Shapes of people from anywhere: read by a run, from a file of codes, or as meshes of one topology.
 
-A set of meshes is a folder of .obj files (identities are the folders in it, `person/photo.obj`, unless a list says
-otherwise) or an array `vertices` [N, V, 3] in an .npz or .npy file. N shapes, S modes, V vertices.
+A set of meshes is a folder of .obj or .ply files (identities are the folders in it, `person/photo.obj`, unless a list
+says otherwise) or an array `vertices` [N, V, 3] in an .npz or .npy file. N shapes, S modes, V vertices.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from sirjax.cli.codes import load_codes, read_codes
+from sirjax.cli.mesh_files import read_mesh
 from sirjax.data.records import open_records
 from sirjax.evaluation.codes import Codes, vertex_descriptors, whitened
 from sirjax.evaluation.conditions import neutral_frontal_confidence
@@ -154,11 +155,11 @@ def _holds_vertices(path: Path) -> bool:
 
 def _of_meshes(path: Path) -> ShapeSet:
     if path.is_dir():
-        files = sorted(path.rglob("*.obj"))
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in (".obj", ".ply"))
         if not files:
-            raise ValueError(f"{path} is neither a run directory nor a folder of .obj meshes")
+            raise ValueError(f"{path} is neither a run directory nor a folder of .obj or .ply meshes")
         names = [file.relative_to(path).as_posix() for file in files]
-        vertices = _stack([read_obj_vertices(file) for file in files], names)
+        vertices = _stack([_mesh_vertices(file) for file in files], names)
         folders = [name.rpartition("/")[0] for name in names]
         numbers = {folder: number for number, folder in enumerate(sorted(set(folders) - {""}))}
         identity = np.array([numbers.get(folder, NO_IDENTITY) for folder in folders], np.int32)
@@ -174,6 +175,11 @@ def _of_meshes(path: Path) -> ShapeSet:
         raise ValueError(f"{path}: {len(names)} names and {len(identity)} identities for {len(vertices)} meshes")
     flat = np.asarray(vertices, np.float32).reshape(len(vertices), -1)
     return ShapeSet(names, identity, flat, vertices.shape[1], None, None, None, None, {"meshes": str(path)})
+
+
+def _mesh_vertices(file: Path) -> Float[np.ndarray, "V 3"]:
+    # Readers of .obj may split vertices at seams of the texture; the order of the file is the topology here.
+    return read_obj_vertices(file) if file.suffix.lower() == ".obj" else read_mesh(file)[0]
 
 
 def _stack(meshes: list[np.ndarray], names: list[str]) -> Float[np.ndarray, "N V 3"]:

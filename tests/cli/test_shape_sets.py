@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import trimesh
 
 from sirjax.cli import shape_sets
 from sirjax.cli.codes import load_codes, save_codes
@@ -72,6 +73,14 @@ def test_meshes_in_folders_of_people(tmp_path, rng):
     write_plain_obj(tmp_path / "bob" / "2.obj", meshes[0, :4], np.array([[0, 1, 2]]))
     with pytest.raises(ValueError, match=r"bob/2.obj has 4 vertices, ada/1.obj has 5: distances need one topology"):
         read_shapes(tmp_path)
+
+
+def test_meshes_in_ply_files_keep_their_order(tmp_path, rng):
+    vertices = rng.normal(size=(2, 4, 3))
+    for i, mesh in enumerate(vertices):
+        (tmp_path / "ada").mkdir(exist_ok=True)
+        trimesh.Trimesh(mesh, [[0, 2, 1], [1, 2, 3]], process=False).export(tmp_path / "ada" / f"{i}.ply")
+    np.testing.assert_allclose(read_shapes(tmp_path).descriptor, vertices.reshape(2, 12), atol=1e-6)
 
 
 def test_meshes_in_an_array(tmp_path, rng):
