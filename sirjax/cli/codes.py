@@ -21,7 +21,10 @@ from sirjax.data.images import decode_image
 from sirjax.data.records import JoinedRecords, RecordSource, Sample
 from sirjax.evaluation.codes import Codes, check_codes
 from sirjax.files import write_bytes
+from sirjax.morphable.builtin import load
+from sirjax.morphable.model import FaceModel
 from sirjax.morphable.orthonormalize import orthonormality_error
+from sirjax.morphable.storage import fingerprint
 from sirjax.networks.batches import in_batches
 from sirjax.training.setup import TrainedRun, is_orthonormal
 from sirjax.types import Coefficients, NetworkOutput
@@ -147,6 +150,27 @@ def load_codes(path: Path, names: Path | None = None) -> Codes:
     return codes
 
 
+def face_model_of(codes: Codes, name_or_path: str | Path) -> FaceModel:
+    """The face model that codes are said to belong to: a model file, or "builtin".
+
+    Raises:
+      ValueError: if it has another number of modes, or the codes name another model.
+    """
+    model = load(name_or_path)
+    if model.num_shape != codes.shape.shape[1]:
+        raise ValueError(
+            f"the codes have {codes.shape.shape[1]} modes, the face model {name_or_path} has {model.num_shape}: "
+            "give the model they belong to"
+        )
+    wanted = codes.source.get("face_model")
+    if wanted not in (None, fingerprint(model)):
+        raise ValueError(
+            f"the codes belong to face model {str(wanted)[:12]}, "
+            f"{name_or_path} is {fingerprint(model)[:12]}: give theirs"
+        )
+    return model
+
+
 def _unique_rows(records: RecordSource | JoinedRecords) -> list[int]:
     """Row of each name; what several folders share under one name must be one image."""
     row_of: dict[str, int] = {}
@@ -176,7 +200,7 @@ def _load_arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: give a .npz or .npy file of codes, or a run directory")
     try:
-        loaded = np.load(path, allow_pickle=False)
+        loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {"shape": loaded}
         with loaded:

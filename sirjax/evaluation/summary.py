@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 
 from sirjax.evaluation import distinctiveness, landmark_error, shape_error, verification
 from sirjax.evaluation.bootstrap import Interval, bootstrap_mean, bootstrap_pair_mean
+from sirjax.evaluation.recognition import verification_rows
 from sirjax.evaluation.report import Row, format_table
 
 _CHUNK = 32  # faces whose vertices are held at a time
@@ -38,8 +39,8 @@ class EvaluationResult:
         """The figures as rows of a report."""
         spread = self.distinctiveness
         rows = [
-            *_verification_rows("Euclidean", self.euclidean, self.euclidean_interval),
-            *_verification_rows("cosine", self.cosine, self.cosine_interval),
+            *verification_rows("Euclidean", self.euclidean, self.euclidean_interval),
+            *verification_rows("cosine", self.cosine, self.cosine_interval),
             _interval_row("neutral shape RMSE", self.shape_rmse, "mm", self.mean_face_rmse, "mean face"),
         ]
         if self.face_rmse is not None:
@@ -235,17 +236,5 @@ def _vertex_errors(
     return _VertexErrors(np.concatenate(whole), np.concatenate(face), np.concatenate(aligned))
 
 
-def _verification_rows(name: str, result: verification.VerificationResult, interval: Interval) -> list[Row]:
-    return [
-        _interval_row(f"verification accuracy, {name}", interval, "%", 0.5, "chance", value=result.accuracy),
-        Row(f"verification AUC, {name}", result.auc, "%", 0.5, "chance"),
-        Row(f"verification EER, {name}", result.eer, "%", 0.5, "chance"),
-        Row(f"true accepts at {result.far:.1%} false accepts, {name}", result.tpr_at_far, "%", result.far, "chance"),
-    ]
-
-
-def _interval_row(
-    name: str, interval: Interval, unit: str, baseline: float | None, baseline_name: str, value: float | None = None
-) -> Row:
-    value = interval.mean if value is None else value
-    return Row(name, value, unit, baseline, baseline_name, interval.low, interval.high)
+def _interval_row(name: str, interval: Interval, unit: str, baseline: float | None, baseline_name: str) -> Row:
+    return Row(name, interval.mean, unit, baseline, baseline_name, interval.low, interval.high)

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from sirjax.types import NO_IDENTITY
 
 DISTANCES = ("euclidean", "cosine")
+TRAIN_ONLY = -1  # fold of pairs that only choose the threshold, as LFW's View 1 has them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Pairs:
     first: np.ndarray  # int [P] index of a sample
     second: np.ndarray  # int [P]
     same: np.ndarray  # bool [P] whether both show one person
-    fold: np.ndarray  # int [P] in [0, F)
+    fold: np.ndarray  # int [P] in [0, F), or TRAIN_ONLY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +32,12 @@ class VerificationResult:
     accuracy: float  # mean over the folds
     accuracy_std: float  # standard deviation over the folds (divided by F)
     fold_accuracy: np.ndarray  # [F]
-    thresholds: np.ndarray  # [F] each chosen on the other folds
+    thresholds: np.ndarray  # [F] each chosen on the other folds and the TRAIN_ONLY pairs
     auc: float  # area under the ROC curve
     eer: float  # where the false accept rate equals the false reject rate
     tpr_at_far: float  # true accept rate at a false accept rate of at most `far`
     far: float
-    correct: np.ndarray  # bool [P] whether the pair was judged right with its fold's threshold
+    correct: np.ndarray  # bool [P] whether the pair was judged right with its fold's threshold; False for TRAIN_ONLY
 
 
 def pair_distances(
@@ -69,12 +70,12 @@ def verify(
     The threshold of a fold is the best one for the pairs of all *other* folds, found among all their distinct
     distances. Every threshold between two neighboring distances is equally good there; the middle is taken. Of several
     best intervals the one with the smallest distances (fewest pairs accepted) wins. Below all distances and above all
-    distances count, too: the thresholds -inf and inf.
+    distances count, too: the thresholds -inf and inf. Pairs of TRAIN_ONLY choose thresholds and enter nothing else.
 
     Args:
       distances: one per pair, finite.
       same: whether both samples of the pair show one person.
-      fold: number of the fold of each pair, all of 0 ... F-1 occurring, F >= 2.
+      fold: number of the fold of each pair, all of 0 ... F-1 occurring, F >= 2, or F >= 1 with TRAIN_ONLY pairs.
       far: the false accept rate of `tpr_at_far`.
 
     Raises:
@@ -84,27 +85,29 @@ def verify(
     _check_pairs(distances, same, fold)
     values, place = np.unique(distances, return_inverse=True)  # K distinct distances, and which one each pair has
     num_folds = int(fold.max()) + 1
+    judged = fold != TRAIN_ONLY
 
-    # All that matters about the pairs is how many of each kind have each distance: same, different [F, K].
-    same_count = _histogram(place[same], fold[same], len(values), num_folds)
-    different_count = _histogram(place[~same], fold[~same], len(values), num_folds)
+    # All that matters about the pairs is how many of each kind have each distance: same, different [F + 1, K], where
+    # the first row is of the TRAIN_ONLY pairs.
+    same_count = _histogram(place[same], fold[same] + 1, len(values), num_folds + 1)
+    different_count = _histogram(place[~same], fold[~same] + 1, len(values), num_folds + 1)
+    all_same, all_different = same_count.sum(axis=0), different_count.sum(axis=0)
 
-    thresholds = np.empty(num_folds)
-    for f in range(num_folds):
-        thresholds[f] = _best_threshold(
-            values, same_count.sum(axis=0) - same_count[f], different_count.sum(axis=0) - different_count[f]
-        )
-    correct = (distances <= thresholds[fold]) == same
-    fold_accuracy = np.bincount(fold, weights=correct) / np.bincount(fold)
-    accept_same, accept_different = _roc(same_count.sum(axis=0), different_count.sum(axis=0))
+    thresholds = np.array(
+        [
+            _best_threshold(values, all_same - same_count[f + 1], all_different - different_count[f + 1])
+            for f in range(num_folds)
+        ]
+    )
+    correct = judged & ((distances <= thresholds[np.maximum(fold, 0)]) == same)
+    fold_accuracy = np.bincount(fold[judged], weights=correct[judged]) / np.bincount(fold[judged])
+    accept_same, accept_different = _roc(all_same - same_count[0], all_different - different_count[0])
     return VerificationResult(
         accuracy=float(fold_accuracy.mean()),
         accuracy_std=float(fold_accuracy.std()),
         fold_accuracy=fold_accuracy,
         thresholds=thresholds,
-        auc=float(np.trapezoid(accept_same, accept_different)),
-        eer=_equal_error_rate(accept_same, accept_different),
-        tpr_at_far=float(accept_same[accept_different <= far].max()),
+        **_roc_figures(accept_same, accept_different, far),
         far=far,
         correct=correct,
     )
@@ -116,6 +119,46 @@ def verify_descriptors(
     """`verify` on the distances between descriptors of the paired samples."""
     distances = pair_distances(descriptors[pairs.first], descriptors[pairs.second], distance)
     return verify(distances, pairs.same, pairs.fold, far=far)
+
+
+class Roc:
+    """The ROC curve of pairs that may be weighted anew, sorted once.
+
+    Args:
+      distances: one per pair.
+      same: whether both samples of the pair show one person; both kinds are there.
+    """
+
+    def __init__(self, distances: Float[np.ndarray, " P"], same: Bool[np.ndarray, " P"]):
+        order = np.argsort(distances, kind="stable")
+        ordered = np.asarray(distances)[order]
+        self._same, self._different = order[same[order]], order[~same[order]]
+        # How many pairs of each kind have one of the K smallest distances or less.
+        values = np.unique(ordered)
+        self._ends = [np.searchsorted(np.asarray(distances)[rows], values, side="right") for rows in self._kinds]
+
+    @property
+    def _kinds(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._same, self._different
+
+    def rates(
+        self, weight: Float[np.ndarray, " P"] | None = None
+    ) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"]]:
+        """True and false accept rates for every threshold, from nothing accepted to everything; NaN without weight."""
+        rates = []
+        for rows, ends in zip(self._kinds, self._ends, strict=True):
+            own = np.ones(len(rows)) if weight is None else weight[rows]
+            accepted = np.concatenate([[0.0], np.cumsum(own)])
+            total = accepted[-1] if accepted[-1] > 0 else np.nan
+            rates.append(np.concatenate([[0.0], accepted[ends]]) / total)
+        return rates[0], rates[1]
+
+    def figures(self, weight: Float[np.ndarray, " P"] | None = None, *, far: float = 1e-3) -> Float[np.ndarray, "3"]:
+        """AUC, EER and true accept rate at a false accept rate of at most `far`."""
+        accept_same, accept_different = self.rates(weight)
+        if np.isnan(accept_same[0] + accept_different[0]):
+            return np.full(3, np.nan)
+        return np.array(list(_roc_figures(accept_same, accept_different, far).values()))
 
 
 def make_pairs(
@@ -186,8 +229,16 @@ def _check_pairs(distances: np.ndarray, same: np.ndarray, fold: np.ndarray) -> N
         raise ValueError(f"{np.sum(~np.isfinite(distances))} of {len(distances)} distances are not finite")
     if same.all() or not same.any():
         raise ValueError(f"verification needs pairs of both kinds, got {same.sum()} same, {np.sum(~same)} different")
-    if fold.min() < 0 or fold.max() < 1 or np.any(np.bincount(fold) == 0):
-        raise ValueError(f"folds must be numbered 0, 1, ... without gaps, at least two, got {np.unique(fold).tolist()}")
+    judged = fold != TRAIN_ONLY
+    fewest = 2 if judged.all() else 1
+    if fold.min() < TRAIN_ONLY or fold.max() + 1 < fewest or np.any(np.bincount(fold[judged]) == 0):
+        wanted = "at least two" if fewest == 2 else "at least one beside the training pairs"
+        raise ValueError(f"folds must be numbered 0, 1, ... without gaps, {wanted}, got {np.unique(fold).tolist()}")
+    if same[judged].all() or not same[judged].any():
+        raise ValueError(
+            f"verification needs pairs of both kinds to judge, got {same[judged].sum()} same, "
+            f"{np.sum(~same[judged])} different beside the training pairs"
+        )
 
 
 def _histogram(place: np.ndarray, fold: np.ndarray, num_values: int, num_folds: int) -> np.ndarray:
@@ -215,6 +266,14 @@ def _roc(same_count: np.ndarray, different_count: np.ndarray) -> tuple[np.ndarra
     """True and false accept rates for every threshold, from nothing accepted to everything accepted: [K + 1] each."""
     rates = (np.concatenate([[0], np.cumsum(count)]) / count.sum() for count in (same_count, different_count))
     return tuple(rates)
+
+
+def _roc_figures(accept_same: np.ndarray, accept_different: np.ndarray, far: float) -> dict[str, float]:
+    return {
+        "auc": float(np.trapezoid(accept_same, accept_different)),
+        "eer": _equal_error_rate(accept_same, accept_different),
+        "tpr_at_far": float(accept_same[accept_different <= far].max()),
+    }
 
 
 def _equal_error_rate(accept_same: np.ndarray, accept_different: np.ndarray) -> float:

@@ -3,41 +3,29 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sirjax.cli.codes import load_codes, make_reader, read_codes, save_codes
+from sirjax.cli.codes import face_model_of, load_codes, make_reader, read_codes, save_codes
 from sirjax.data.images import decode_image
 from sirjax.data.records import open_records
-from sirjax.data.synthetic import write_synthetic_set
-from sirjax.decode import CameraGains
 from sirjax.evaluation.codes import Codes
-from sirjax.morphable.storage import fingerprint
+from sirjax.morphable.storage import fingerprint, save_face_model
 from sirjax.networks.batches import split
-from sirjax.networks.model import make_networks
-from sirjax.training.setup import TrainedRun
 from tests.face_models import dome_face_model
+from tests.noise_records import random_run, write_noise_records
+
+NAMES = [f"{person}/{photo}.jpg" for person in ("ada", "bob", "eve") for photo in (1, 2, 3)]
 
 
 @pytest.fixture(scope="module")
 def trained():
-    """Networks that have learned nothing but give every image its own code."""
-    model = dome_face_model()
-    networks = make_networks("tiny", num_shape=model.num_shape, num_expression=model.num_expression, uv_size=16)
-    params = jax.jit(networks.init)(jax.random.key(0, impl="rbg"), jnp.zeros((1, 112, 96, 3)))["params"]
-    rng = np.random.default_rng(0)
-    params = jax.tree.map(lambda leaf: leaf + 0.05 * rng.normal(size=leaf.shape).astype(np.float32), params)
-    return TrainedRun(networks, params, model, CameraGains(), {"face_model": fingerprint(model), "step": 7})
+    return random_run()
 
 
 @pytest.fixture(scope="module")
 def records_path(tmp_path_factory):
-    path = tmp_path_factory.mktemp("records") / "benchmark"
-    write_synthetic_set(
-        path, dome_face_model(), num_identities=3, images_per_identity=3, kind="benchmark", progress=False
-    )
-    return path
+    return write_noise_records(tmp_path_factory.mktemp("records") / "noise", NAMES)
 
 
 def test_codes_of_records_are_what_the_networks_read(trained, records_path):
@@ -72,11 +60,9 @@ def test_an_image_of_two_folders_is_read_once(trained, records_path):
 
 
 def test_two_images_of_one_name_are_refused(trained, records_path, tmp_path):
-    write_synthetic_set(
-        tmp_path, dome_face_model(), num_identities=3, images_per_identity=3, kind="benchmark", seed=1, progress=False
-    )
+    write_noise_records(tmp_path / "others", NAMES, seed=1)
     with pytest.raises(ValueError, match=r"holds two different images named '.*': evaluate them apart"):
-        read_codes(trained, open_records([records_path, tmp_path]))
+        read_codes(trained, open_records([records_path, tmp_path / "others"]))
 
 
 def test_saved_codes_come_back(rng, tmp_path):
@@ -157,3 +143,18 @@ def test_codes_out_of_order_are_not_saved(rng, tmp_path):
     with pytest.raises(ValueError, match="1 of 1 rows of shape are not finite"):
         save_codes(tmp_path / "codes.npz", dataclasses.replace(codes))
     assert not list(tmp_path.iterdir())
+
+
+def test_codes_find_only_the_face_model_they_belong_to(rng, tmp_path):
+    model = dome_face_model()
+    path = tmp_path / "dome.npz"
+    save_face_model(model, path)
+    codes = Codes(names=["a"], shape=np.ones((1, 6), np.float32), source={"face_model": fingerprint(model)})
+    assert face_model_of(codes, path).num_vertices == model.num_vertices
+    with pytest.raises(
+        ValueError, match=r"the codes have 6 modes, the face model builtin has \d+: give the model they"
+    ):
+        face_model_of(codes, "builtin")
+    save_face_model(dome_face_model(seed=1), tmp_path / "other.npz")
+    with pytest.raises(ValueError, match=r"the codes belong to face model \w{12}, .*other.npz is \w{12}: give theirs"):
+        face_model_of(codes, tmp_path / "other.npz")

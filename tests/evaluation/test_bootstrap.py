@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sirjax.evaluation.bootstrap import bootstrap_mean, bootstrap_pair_mean
+from sirjax.evaluation.bootstrap import bootstrap_mean, bootstrap_pair_figures, bootstrap_pair_mean
 
 
 def test_interval_of_a_mean_has_the_width_of_its_standard_error(rng):
@@ -67,3 +67,23 @@ def test_no_values_are_refused():
 def test_level_outside_unit_interval_is_refused():
     with pytest.raises(ValueError, match=r"level must be in \(0, 1\), got 95"):
         bootstrap_mean(np.ones(2), np.arange(2), np.random.default_rng(0), level=95.0)
+
+
+def test_intervals_of_figures_draw_the_same_people_as_those_of_means(rng):
+    first, second = rng.integers(8, size=(2, 40))
+    values = rng.uniform(size=(2, 40))
+    low, high = bootstrap_pair_figures(
+        lambda weight: values @ weight / weight.sum(), first, second, np.random.default_rng(7), resamples=50
+    )
+    for k in range(2):
+        expected = bootstrap_pair_mean(values[k], first, second, np.random.default_rng(7), resamples=50)
+        assert (low[k], high[k]) == pytest.approx((expected.low, expected.high))
+
+
+def test_draws_that_say_nothing_about_a_figure_are_left_out():
+    figures = lambda weight: np.array([1.0 if weight[0] else np.nan, weight.sum()])  # noqa: E731
+    low, high = bootstrap_pair_figures(
+        figures, np.array([0, 1]), np.array([0, 1]), np.random.default_rng(0), resamples=50
+    )
+    assert low.tolist() == [1, 2]
+    assert high.tolist() == [1, 2]

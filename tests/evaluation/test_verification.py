@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics
 
 from sirjax.evaluation import verification
+from sirjax.evaluation.verification import TRAIN_ONLY
 from sirjax.types import NO_IDENTITY
 
 
@@ -41,6 +43,88 @@ def test_thresholds_are_the_exact_optimum_of_the_other_folds(seed):
         assert result.fold_accuracy[f] == pytest.approx(own)
     assert result.accuracy == pytest.approx(result.fold_accuracy.mean())
     assert result.correct.mean() == pytest.approx(result.accuracy)  # folds of equal size
+
+
+# Scores that break careless code: few levels, all equal, extreme sizes, both kinds in two ties, neighbors in float64.
+ADVERSARIAL = {
+    "two levels": lambda rng, count: rng.integers(2, size=count).astype(float),
+    "constant": lambda rng, count: np.full(count, 0.3),
+    "tiny": lambda rng, count: rng.integers(5, size=count) * 1e-300,
+    "huge": lambda rng, count: rng.normal(size=count) * 1e300,
+    "neighbors": lambda rng, count: 1 + rng.integers(4, size=count) * np.finfo(float).eps,
+    "continuous": lambda rng, count: rng.normal(size=count),
+}
+
+
+@pytest.mark.parametrize("kind", ADVERSARIAL)
+@pytest.mark.parametrize("seed", range(5))
+def test_adversarial_scores_agree_with_scikit_learn_and_with_brute_force(kind, seed):
+    rng = np.random.default_rng(seed)
+    distances, same = ADVERSARIAL[kind](rng, 60), rng.uniform(size=60) < 0.5
+    fold = np.arange(60) % 4
+    same[fold == 3] = True  # one class missing where fold 3 is judged
+    result = verification.verify(distances, same, fold, far=0.1)
+    assert result.auc == pytest.approx(metrics.roc_auc_score(same, -distances))
+    false, true, _ = metrics.roc_curve(same, -distances, drop_intermediate=False)
+    got_true, got_false = verification.Roc(distances, same).rates()
+    np.testing.assert_allclose(got_true, true)
+    np.testing.assert_allclose(got_false, false)
+    assert result.tpr_at_far == pytest.approx(true[false <= 0.1].max())
+    for f in range(4):
+        others = fold != f
+        reached = np.mean((distances[others] <= result.thresholds[f]) == same[others])
+        assert reached == best_accuracy_by_brute_force(distances[others], same[others])
+
+
+def test_training_pairs_of_one_kind_accept_all_or_nothing():
+    # Fold 0 trains on "same" pairs alone, fold 1 on "different" ones alone.
+    distances, same, fold = np.arange(4.0), np.array([False, False, True, True]), np.array([0, 0, 1, 1])
+    result = verification.verify(distances, same, fold)
+    np.testing.assert_array_equal(result.thresholds, [np.inf, -np.inf])
+    assert result.accuracy == 0
+
+
+def test_training_pairs_choose_the_threshold_and_are_not_judged(rng):
+    distances, same, _ = random_pairs(2, num_pairs=80)
+    fold = np.where(np.arange(80) < 50, TRAIN_ONLY, 0)
+    result = verification.verify(distances, same, fold)
+    own = fold == 0
+    reached = np.mean((distances[~own] <= result.thresholds[0]) == same[~own])
+    assert reached == best_accuracy_by_brute_force(distances[~own], same[~own])
+    assert result.accuracy == np.mean((distances[own] <= result.thresholds[0]) == same[own])
+    assert not result.correct[~own].any()
+    assert result.auc == pytest.approx(metrics.roc_auc_score(same[own], -distances[own]))
+    # Whatever the training pairs are, they change nothing of the curve.
+    np.testing.assert_array_equal(
+        verification.Roc(distances[own], same[own]).figures(), [result.auc, result.eer, result.tpr_at_far]
+    )
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1))
+def test_weighted_roc_is_that_of_repeated_pairs(seed):
+    distances, same, _ = random_pairs(seed)
+    weight = np.random.default_rng(seed).integers(4, size=len(same))
+    weight[:2] = 1
+    repeated = verification.Roc(distances.repeat(weight), same.repeat(weight))
+    got = verification.Roc(distances, same).figures(weight.astype(float), far=0.2)
+    np.testing.assert_allclose(got, repeated.figures(far=0.2), atol=1e-12)
+
+
+def test_roc_of_weights_that_leave_one_kind_says_nothing():
+    same = np.array([True, False, True])
+    assert np.isnan(verification.Roc(np.arange(3.0), same).figures(same.astype(float))).all()
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 25.4])
+def test_millimeters_or_meters_or_inches_make_no_difference(unit, rng):
+    identity = np.arange(40).repeat(3)
+    shape = rng.normal(size=(40, 6))[identity] + 0.8 * rng.normal(size=(120, 6))
+    pairs = verification.make_pairs(identity, rng, 400)
+    for distance in verification.DISTANCES:
+        a, b = (verification.verify_descriptors(s, pairs, distance) for s in (shape, shape * unit))
+        np.testing.assert_array_equal(a.correct, b.correct)
+        assert (a.auc, a.eer, a.tpr_at_far) == pytest.approx((b.auc, b.eer, b.tpr_at_far))
 
 
 @settings(deadline=None, max_examples=50)
@@ -140,6 +224,9 @@ def test_unknown_distance_is_refused():
         ([0.0, 1.0], [True, True], [0, 1], "needs pairs of both kinds, got 2 same, 0 different"),
         ([0.0, 1.0], [True, False], [0, 0], r"numbered 0, 1, ... without gaps, at least two, got \[0\]"),
         ([0.0, 1.0], [True, False], [0, 2], r"without gaps, at least two, got \[0, 2\]"),
+        ([0.0, 1.0], [True, False], [-1, -1], r"at least one beside the training pairs, got \[-1\]"),
+        ([0.0, 1.0], [True, False], [-2, 0], r"without gaps, .*, got \[-2, 0\]"),
+        ([0.0, 1.0, 2.0], [True, False, True], [-1, -1, 0], "to judge, got 1 same, 0 different beside the training"),
     ],
 )
 def test_pairs_that_cannot_be_verified_are_refused(distances, same, fold, message):
