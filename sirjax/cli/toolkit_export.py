@@ -117,7 +117,7 @@ def write_picture(
     model: FaceModel,
     rows: Sequence[PhotoShape],
     points_of: Callable[[Float[np.ndarray, "V 3"]], Float[np.ndarray, "K 3"]],
-    numbers: Sequence[int],
+    numbers: Sequence[int | None],
     backend: str,
 ) -> None:
     """The mean face and the first prediction from two sides, with the toolkit's points numbered: look at it.
@@ -127,7 +127,7 @@ def write_picture(
       model: the face model.
       rows: the photos; the first one with a shape is drawn.
       points_of: the points (mm) on the vertices of the face model.
-      numbers: what the points are called.
+      numbers: what the points are called; None for one that is a small dot without a number.
       backend: see `sirjax.render.rasterize`.
     """
     faces = [("mean face", np.asarray(model.mean))]
@@ -149,11 +149,14 @@ def write_picture(
 
 
 def _with_points(
-    view: UInt8[np.ndarray, "H W 3"], places: Float[np.ndarray, "K 3"], numbers: Sequence[int]
+    view: UInt8[np.ndarray, "H W 3"], places: Float[np.ndarray, "K 3"], numbers: Sequence[int | None]
 ) -> UInt8[np.ndarray, "H W 3"]:
     canvas = view.copy()
     for (u, v, _), number in zip(places.tolist(), numbers, strict=True):
-        cv2.circle(canvas, (round(u), round(v)), 3, GREEN, cv2.FILLED, cv2.LINE_AA)
+        radius = 1 if number is None else 3
+        cv2.circle(canvas, (round(u), round(v)), radius, GREEN, cv2.FILLED, cv2.LINE_AA)
+        if number is None:
+            continue
         where = (round(u) + 5, round(v) - 4)
         for color, thickness in (((40, 40, 40), 3), (YELLOW, 1)):  # a dark rim keeps it readable on clay
             cv2.putText(canvas, str(number), where, cv2.FONT_HERSHEY_SIMPLEX, 0.38, color, thickness, cv2.LINE_AA)

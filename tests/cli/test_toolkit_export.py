@@ -81,3 +81,11 @@ def test_the_picture_shows_every_point_where_it_is(tmp_path):
     assert (u < middle).sum() == pytest.approx((u > middle).sum(), abs=12)
     assert np.ptp(v) < 12  # both eye corners at one height of the symmetric mean face
     assert picture.shape[0] > 2 * toolkit_export._SIDE  # the prediction below the mean face
+
+
+def test_points_without_a_number_are_small_dots():
+    paper = np.zeros((60, 120, 3), np.uint8)
+    places = np.array([[20.0, 30.0, 0.0], [80.0, 30.0, 0.0]])
+    drawn = toolkit_export._with_points(paper, places, [None, 7]).any(axis=-1)
+    assert 1 <= drawn[:, :50].sum() <= 15
+    assert drawn[:, 50:].sum() > 40
