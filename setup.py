@@ -79,6 +79,7 @@ setup(
             "scikit-image>=0.24",
             "fcpw>=1.2,<2",
             "trimesh>=4",
+            "tinyhtml5>=2",  # reads the reports as a browser does
             "pygltflib>=1.16",
             "safetensors>=0.5",
             "h5py>=3.11",

@@ -4,14 +4,17 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int, UInt16
+from jaxtyping import Float, Int, UInt8, UInt16
 
-from sirjax.report.colors import gradient_stops, viridis
+from sirjax.report import still
+from sirjax.report.colors import gradient_stops, palette
 from sirjax.report.markup import image_source, require_picture, text, to_base64, to_json
 from sirjax.report.ticks import labels, linear_ticks
 
 _LAST = 65535  # of the 16 bits that positions take
 _NO_VALUE = 65535
+_CLAY = (0.80, 0.77, 0.72)
+_AMBIENT = 0.55
 _HINT = (
     "Drag or use the arrow keys to turn; select a view, then scroll to zoom (or pinch, or press + and -); "
     "move with shift or two fingers; double click to reset."
@@ -31,7 +34,7 @@ class MeshView:
     triangles: np.ndarray  # int [T, 3], counterclockwise seen from outside
     values: np.ndarray | None = None  # [V]; NaN stays in clay
     colors: np.ndarray | None = None  # [V, 3] RGB in [0, 1]
-    picture: np.ndarray | None = None  # uint8 [H, W, 3] for where WebGL is missing
+    picture: np.ndarray | None = None  # uint8 [H, W, 3] for where WebGL is missing; drawn if None
 
     def __post_init__(self):
         count, name = len(self.vertices), self.name
@@ -63,8 +66,12 @@ class Meshes:
       title: heading of the section.
       views: meshes in one frame; equal triangles are stored once.
       value_label: unit or name of the values, beside the color bar.
-      value_range: the ends of the color scale; from 0 (or the least value) to the 99 % quantile if None.
+      value_range: the ends of the color scale. If None: from 0 to the 99 % quantile, or as far below 0 as above it
+        where values have both signs.
       caption: a line below.
+
+    Raises:
+      ValueError: if there is no view, or `value_range` is empty.
     """
 
     title: str
@@ -73,15 +80,21 @@ class Meshes:
     value_range: tuple[float, float] | None = None
     caption: str = ""
 
+    def __post_init__(self):
+        if not self.views:
+            raise ValueError(f"meshes {self.title!r} need at least one view")
+        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
+            raise ValueError(f"value_range must be (low, high) with low < high, got {self.value_range}")
+
     def html(self, name: str) -> str:
         """The views, the color bar and the data; `name` is unique on the page."""
         limits = self.limits()
-        views = "".join(_view_html(view) for view in self.views)
+        views = "".join(_view_html(view, self._still(view)) for view in self.views)
         bar = _color_bar(f"{name}-colors", limits, self.value_label) if limits else ""
         caption = f'<p class="caption">{text(self.caption)}</p>' if self.caption else ""
         return (
             f'<div class="meshes" id="{name}-meshes"><div class="views">{views}</div>{bar}'
-            f'<p class="hint">{_HINT}</p>'
+            f'<p class="hint" hidden>{_HINT}</p>'
             f'<script type="application/json" class="mesh-data">{to_json(self.data())}</script></div>{caption}'
         )
 
@@ -100,28 +113,42 @@ class Meshes:
         finite = pooled[np.isfinite(pooled)]
         if not len(finite):
             return 0.0, 1.0
-        low, high = min(0.0, float(finite.min())), float(np.quantile(finite, 0.99))
-        return (low, high) if high > low else (low, low + 1.0)
+        high = float(np.quantile(np.abs(finite), 0.99)) or 1.0
+        return (0.0 if finite.min() >= 0 else -high), high
 
     def data(self) -> dict[str, object]:
         """What mesh.js reads: positions as 16-bit shares of a common box, triangles stored once, colors.
 
         Values are 16-bit shares of each view's own range, 65535 where there is none.
         """
-        points = [np.asarray(view.vertices, float) for view in self.views] or [np.zeros((1, 3))]
-        low = np.min([p.min(axis=0) for p in points], axis=0)
-        size = np.max([p.max(axis=0) for p in points], axis=0) - low
+        low, size = self._box()
         stored: list[np.ndarray] = []
         views = [_view_data(view, low, size, _stored_once(view.triangles, stored)) for view in self.views]
         return {
             "low": low,
             "size": size,
+            "half": still.reach(size),
+            "start": still.START,
             "triangles": [{"bytes": t.dtype.itemsize, "data": to_base64(t)} for t in stored],
             "views": views,
             "limits": self.limits(),
             "label": self.value_label,
-            "palette": to_base64(viridis()),
+            "palette": to_base64(palette(*(self.limits() or (0.0, 1.0)))),
         }
+
+    def _box(self) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]]:
+        """Lowest corner and size of the box around all views, mm."""
+        low = np.min([np.min(view.vertices, axis=0) for view in self.views], axis=0)
+        return low, np.max([np.max(view.vertices, axis=0) for view in self.views], axis=0) - low
+
+    def _still(self, view: MeshView) -> UInt8[np.ndarray, "H W 3"]:
+        if view.picture is not None:
+            return view.picture
+        vertices, triangles = np.asarray(view.vertices, float), np.asarray(view.triangles)
+        low, size = self._box()
+        ambient = _AMBIENT if view.values is not None or view.colors is not None else 0.0
+        colors = _vertex_colors(view, self.limits())
+        return still.draw(vertices, triangles, colors, low + size / 2, still.reach(size), ambient=ambient)
 
 
 def _stored_once(triangles: Int[np.ndarray, "T 3"], stored: list[np.ndarray]) -> int:
@@ -157,14 +184,22 @@ def _pack_values(values: Float[np.ndarray, " V"]) -> tuple[UInt16[np.ndarray, " 
     return np.where(finite, np.round(share * (_NO_VALUE - 1)), _NO_VALUE).astype(np.uint16), (low, high)
 
 
-def _view_html(view: MeshView) -> str:
-    still = (
-        f'<img class="still" src="{image_source(view.picture)}" alt="{text(view.name)}">'
-        if view.picture is not None
-        else '<p class="still">This mesh needs a browser with scripts and WebGL.</p>'
-    )
+def _vertex_colors(view: MeshView, limits: tuple[float, float] | None) -> Float[np.ndarray, "V 3"]:
+    if view.colors is not None:
+        return np.clip(np.asarray(view.colors, float), 0, 1)
+    colors = np.tile(_CLAY, (len(view.vertices), 1))
+    if view.values is not None and limits is not None:
+        values = np.asarray(view.values, float)
+        known = np.isfinite(values)
+        level = 255 * (values[known] - limits[0]) / (limits[1] - limits[0])
+        colors[known] = palette(*limits)[np.round(level.clip(0, 255)).astype(int)] / 255
+    return colors
+
+
+def _view_html(view: MeshView, picture: UInt8[np.ndarray, "H W 3"]) -> str:
     return (
-        f'<figure class="view">{still}<canvas hidden tabindex="0" role="application" '
+        f'<figure class="view"><img class="still" src="{image_source(picture)}" alt="{text(view.name)}">'
+        f'<canvas hidden tabindex="0" role="application" '
         f'aria-roledescription="mesh to turn" aria-label="{text(view.name)}"></canvas>'
         f'<output class="reading" hidden></output><figcaption>{text(view.name)}</figcaption></figure>'
     )
@@ -179,9 +214,10 @@ def _color_bar(name: str, limits: tuple[float, float], label: str) -> str:
         f'<text x="{_bar_place(t, limits):.1f}" y="35" text-anchor="middle">{text(s)}</text>'
         for t, s in inside
     )
+    spoken = text(f"Colors from {low:.3g} to {high:.3g} {label}")
     return (
-        f'<svg class="bar" viewBox="0 0 340 38" role="img" aria-label="{text(f"Colors from {low:.3g} to {high:.3g} {label}")}">'
-        f'<linearGradient id="{name}">{gradient_stops()}</linearGradient>'
+        f'<svg class="bar" viewBox="0 0 340 38" role="img" aria-label="{spoken}">'
+        f'<linearGradient id="{name}">{gradient_stops(palette(*limits))}</linearGradient>'
         f'<rect x="20" y="2" width="260" height="14" fill="url(#{name})"/>{marks}'
         f'<text x="288" y="14">{text(label)}</text></svg>'
     )

@@ -37,7 +37,7 @@ class Curve:
             raise ValueError(f"curve {self.name!r} has one end of its interval: give both low and high, or neither")
         sizes = [np.shape(values) for values in (self.x, self.y, self.low, self.high) if values is not None]
         if len(sizes[0]) != 1 or len(set(sizes)) != 1:
-            raise ValueError(f"curve {self.name!r} needs arrays [N] of one length, got the shapes {sizes}")
+            raise ValueError(f"curve {self.name!r} needs arrays [N] of one length, got {sizes}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,8 @@ class Plot:
         """The legend and the drawing; `name` is unique on the page."""
         axes = _Axes.around(self)
         legend = "".join(
-            f'<li><button type="button" aria-pressed="true" data-curve="{i}">{_sample(i)}{text(curve.name)}</button></li>'
+            f'<li><button type="button" aria-pressed="true" data-curve="{i}">'
+            f"{_sample(i)}{text(curve.name)}</button></li>"
             for i, curve in enumerate(self.curves)
         )
         caption = f'<figcaption class="caption">{text(self.caption)}</figcaption>' if self.caption else ""
@@ -164,11 +165,10 @@ def _frame(axes: _Axes, x_label: str, y_label: str) -> str:
         parts.append(f'<path class="grid" d="M{axes.left:.1f} {place:.1f}H{right:.1f}"/>')
         parts.append(f'<text x="{axes.left - 7:.1f}" y="{place + 4:.1f}" text-anchor="end">{text(label)}</text>')
     parts.append(f'<path class="axis" d="M{axes.left:.1f} {_TOP}V{bottom:.1f}H{right:.1f}"/>')
-    middle = (_TOP + bottom) / 2
-    parts.append(
-        f'<text class="name" x="{(axes.left + right) / 2:.1f}" y="{_HEIGHT - 7}" text-anchor="middle">{text(x_label)}</text>'
-        f'<text class="name" transform="translate(15 {middle:.1f}) rotate(-90)" text-anchor="middle">{text(y_label)}</text>'
-    )
+    x, y = (axes.left + right) / 2, (_TOP + bottom) / 2
+    middle = 'class="name" text-anchor="middle"'
+    parts.append(f'<text {middle} x="{x:.1f}" y="{_HEIGHT - 7}">{text(x_label)}</text>')
+    parts.append(f'<text {middle} transform="translate(15 {y:.1f}) rotate(-90)">{text(y_label)}</text>')
     return "".join(parts)
 
 

@@ -51,10 +51,10 @@ class Table:
 
 
 def _cells(row: Sequence[object], classes: Sequence[str]) -> str:
-    first = ' scope="row"' if isinstance(row[0], str) else ""
-    cells = [f"<td{c}>{_cell(value)}</td>" for value, c in zip(row, classes, strict=True)]
-    if first:
-        cells[0] = f"<th{first}{classes[0]}>{_cell(row[0])}</th>"
+    cells = []
+    for i, (value, c) in enumerate(zip(row, classes, strict=True)):
+        names_row = i == 0 and isinstance(value, str)
+        cells.append(f'<th scope="row"{c}>{_cell(value)}</th>' if names_row else f"<td{c}>{_cell(value)}</td>")
     return "".join(cells)
 
 

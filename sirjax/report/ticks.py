@@ -63,7 +63,7 @@ def labels(ticks: list[float], *, log: bool = False) -> list[str]:
     step, largest = ticks[1] - ticks[0], max(map(abs, ticks))
     if largest >= 1e6 or step < 1e-5:
         digits = max(0, math.floor(math.log10(largest)) - _floor(math.log10(step)))
-        return [f"{tick:.{digits}e}" for tick in ticks]
+        return [f"{tick:.{digits + 1}g}" for tick in ticks]
     return [f"{tick:,.{max(0, -_floor(math.log10(step)))}f}" for tick in ticks]
 
 
@@ -80,5 +80,5 @@ def _ceil(value: float) -> int:
 
 
 def _require_range(low: float, high: float) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+    if not (math.isfinite(high - low) and low <= high):
         raise ValueError(f"an axis needs finite limits, the lower first, got {low} and {high}")

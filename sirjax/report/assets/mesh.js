@@ -19,7 +19,7 @@ const MeshWidget = (() => {
       share = value;
       gl_Position = vec4(place.xy * scale + move, -place.z * depth, 1.0);
     }`;
-  // Matte, a main light from the upper left and a weak one from the right, as in sirjax/pictures/views.py.
+  // Matte, a main light from the upper left and a weak one from the right, as in sirjax/report/still.py.
   const FRAGMENT_SHADER = `
     precision mediump float;
     varying vec3 facing, own;
@@ -33,7 +33,7 @@ const MeshWidget = (() => {
       light *= 0.75 + 0.25 * max(n.z, 0.0);
       vec3 clay = vec3(0.80, 0.77, 0.72) * light;
       vec3 scaled = texture2D(palette, vec2(share.x * 0.99609375 + 0.001953125, 0.5)).rgb * (0.55 + 0.45 * light);
-      vec3 base = mode > 1.5 ? own * (0.45 + 0.55 * light) : mode > 0.5 && share.y > 0.5 ? scaled : clay;
+      vec3 base = mode > 1.5 ? own * (0.55 + 0.45 * light) : mode > 0.5 && share.y > 0.5 ? scaled : clay;
       gl_FragColor = vec4(base * (gl_FrontFacing ? 1.0 : 0.6), 1.0);
     }`;
   const NO_VALUE = 65535;
@@ -102,6 +102,7 @@ const MeshWidget = (() => {
       this.uniform = {};
       for (const name of ["turn", "middle", "scale", "move", "depth", "mode"]) this.uniform[name] = gl.getUniformLocation(program, name);
       gl.enable(gl.DEPTH_TEST);
+      this.palette = null;
       gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
       for (const [key, value] of [["MIN_FILTER", "LINEAR"], ["MAG_FILTER", "LINEAR"], ["WRAP_S", "CLAMP_TO_EDGE"], ["WRAP_T", "CLAMP_TO_EDGE"]])
         gl.texParameteri(gl.TEXTURE_2D, gl[`TEXTURE_${key}`], gl[value]);
@@ -131,12 +132,13 @@ const MeshWidget = (() => {
       gl.uniform2f(this.uniform.move, scene.moveX, scene.moveY);
       gl.uniform1f(this.uniform.depth, 1 / (2 * scene.radius));
       gl.uniform1f(this.uniform.mode, view.values ? 1 : view.colors ? 2 : 0);
-      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB, 256, 1, 0, gl.RGB, gl.UNSIGNED_BYTE, scene.palette);
+      if (this.palette !== scene.palette) gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB, 256, 1, 0, gl.RGB, gl.UNSIGNED_BYTE, scene.palette);
+      this.palette = scene.palette;
       view.bind(gl);
       gl.drawElements(gl.TRIANGLES, view.triangles.length, gl.UNSIGNED_INT, 0);
       const context = view.canvas.getContext("2d");
-      view.canvas.width = width;
-      view.canvas.height = height;
+      if (view.canvas.width !== width || view.canvas.height !== height) Object.assign(view.canvas, { width, height });
+      context.clearRect(0, 0, width, height);
       context.drawImage(canvas, 0, canvas.height - height, width, height, 0, 0, width, height);
     }
   }
@@ -241,13 +243,14 @@ const MeshWidget = (() => {
         this.listen(view);
         return view;
       });
-      this.half = Math.max(data.size[1], Math.hypot(data.size[0], data.size[2]) * 0.9) / 2 || 1; // mm from the middle to the rim
+      this.half = data.half; // mm from the middle to the rim
+      this.start = data.start;
       this.addButtons();
       this.reset();
     }
 
     reset() {
-      Object.assign(this, { yaw: 0.35, pitch: 0.1, zoom: 1, moveX: 0, moveY: 0 });
+      Object.assign(this, { yaw: this.start[0], pitch: this.start[1], zoom: 1, moveX: 0, moveY: 0 });
       this.draw();
     }
 
@@ -370,7 +373,7 @@ const MeshWidget = (() => {
     let scene = scenes.get(root);
     if (!scene) {
       for (const still of root.querySelectorAll(".still")) still.hidden = true;
-      for (const canvas of root.querySelectorAll("canvas")) canvas.hidden = false;
+      for (const live of root.querySelectorAll("canvas, .hint")) live.hidden = false;
       scene = new Scene(root);
       scenes.set(root, scene);
     }
