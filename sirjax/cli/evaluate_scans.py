@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(_nothing(failures))
     baseline, _ = _measure(mean_faces(cases), options, args.workers, "mean face")  # of codes only
     both = [one for one in measured.values() if f"mean face, {one.subject}" in baseline]
-    protocol = _protocol(args, cases, options)
+    protocol = _protocol(args, cases, options, facts.get("images", ""))
     summary = summarize(list(measured.values()), seed=args.seed)
     mean_face = summarize(list(baseline.values()), seed=args.seed) if baseline else None
     by_subject = {one.subject: one for one in baseline.values()}
@@ -135,6 +135,7 @@ def _inputs(args: argparse.Namespace) -> tuple[list[Case], Options, dict]:
     else:
         if args.records is None or args.scans is None:
             raise ValueError("a run or codes need --records (the prepared Florence set) and --scans (its folder)")
+        facts["images"] = _drawn(args.records, args.scan_kind)
         if args.source.is_dir():
             trained = load_run(args.source)
             model = trained.face_model
@@ -184,7 +185,7 @@ def _measure(
     return measured, failures
 
 
-def _protocol(args: argparse.Namespace, cases: list[Case], options: Options) -> str:
+def _protocol(args: argparse.Namespace, cases: list[Case], options: Options, drawn: str) -> str:
     scale = {"per_mesh": "per mesh", "global": f"one for all ({options.scale or 1:.4g})", "none": "none"}[args.scale]
     line = protocol_string(
         options.crop,
@@ -192,11 +193,14 @@ def _protocol(args: argparse.Namespace, cases: list[Case], options: Options) -> 
         scale=scale,
         trim=options.trim,
     )
-    if args.records is None:
-        return line
-    drawn = read_manifest(args.records).get("parameters", {})
-    settings = ", ".join(drawn.get("settings", []))
-    return f"{line}; {settings}, {drawn.get('frames_per_video')} frames, seed {drawn.get('seed')}, {args.scan_kind}"
+    return f"{line}; {drawn}" if drawn else line
+
+
+def _drawn(records: Path, kind: str) -> str:
+    """Which images of the Florence set, and which scans."""
+    found = read_manifest(records).get("parameters", {})
+    settings = ", ".join(found.get("settings", []))
+    return f"{settings}, {found.get('frames_per_video')} frames, seed {found.get('seed')}, {kind}"
 
 
 def _nothing(failures: dict[str, str]) -> str:

@@ -46,6 +46,12 @@ def read_cases(table: Path) -> list[Case]:
         alone = (case.scan_landmarks is None) != (case.prediction_landmarks is None)
         if alone and isinstance(case.prediction, Path):  # codes have the landmarks of their face model
             raise ValueError(f"{table}, line {line}: scan_landmarks and prediction_landmarks must be given together")
+    marked = sum(case.scan_landmarks is not None for case in cases)
+    if 0 < marked < len(cases):
+        raise ValueError(
+            f"{table}: {marked} of {len(cases)} rows have landmarks: give them for all or none, as figures of "
+            "different starts must not be averaged"
+        )
     return cases
 
 

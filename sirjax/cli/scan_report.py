@@ -8,7 +8,7 @@ from sirjax.evaluation.scan_summary import CED, KINDS, STATISTICS, Measured, Sca
 from sirjax.report import Curve, Meshes, MeshView, Page, Plot, Table
 
 _WORST = 20  # rows of the table
-_SHOWN_LIMIT = 5.0  # mm, of the color bar
+_LIMITS = (1.0, 2.0, 3.0, 5.0, 10.0)  # mm, ends of the color bar
 _NAMES = {"rmse": "RMSE", "mean": "mean", "median": "median", "percentile_95": "95 % of points below"}
 
 
@@ -82,8 +82,8 @@ def _line(one: Measured) -> list[object]:
 
 _READING = (
     "Distances of scan points to the prediction: along the normal of the closest triangle (plane), to the closest "
-    "point of the surface, to the closest vertex. Means over images, with 95 % intervals from drawing whole people with "
-    "replacement; in the last lines the points of all images are one heap, as in the NoW challenge."
+    "point of the surface, to the closest vertex. Means over images, with 95 % intervals from drawing whole people "
+    "with replacement; in the last lines the points of all images are one heap, as in the NoW challenge."
 )
 
 
@@ -101,10 +101,11 @@ def _curves(summary: ScanSummary, mean_face: ScanSummary | None) -> Plot:
 
 
 def _maps(shown: dict[str, Case], options: Options) -> Meshes:
-    views = []
+    views, largest = [], 0.0
     for name, case in shown.items():
         pair = compare(case, options)
         error, (scan, _), (predicted, triangles) = pair.error, pair.scan, pair.prediction
+        largest = max(largest, error.plane.percentile_95)
         center = scan[error.crop].mean(axis=0)
         index = np.full(len(scan), -1)
         index[error.crop] = np.arange(len(error.crop))
@@ -117,7 +118,7 @@ def _maps(shown: dict[str, Case], options: Options) -> Meshes:
         "Error maps",
         views,
         value_label="mm",
-        value_range=(0.0, _SHOWN_LIMIT),
+        value_range=(0.0, next((limit for limit in _LIMITS if limit >= largest), _LIMITS[-1])),
         caption="Scans, cropped as they were measured, in the color of their distance to the plane; beside each the "
         "aligned prediction (only what lies near the crop).",
     )

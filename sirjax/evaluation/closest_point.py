@@ -12,6 +12,7 @@ remains is a choice between triangles that differ by less than 1e-5 mm on a face
 
 import importlib.util
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -132,8 +133,8 @@ class _Boxes:
         found = self._fcpw.interaction_3D_list()
         everywhere = np.full(len(points), np.inf, np.float32)
         self._scene.find_closest_points(self._framed(points), everywhere, found)
-        place = np.fromiter((one.primitive_index for one in found), np.int64, len(points))
-        distance = np.fromiter((one.d for one in found), np.float64, len(points))
+        place = np.fromiter(map(attrgetter("primitive_index"), found), np.int64, len(points))
+        distance = np.fromiter(map(attrgetter("d"), found), np.float64, len(points))
         return self._rows[place], distance * self.size
 
     def _framed(self, points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:

@@ -1,7 +1,7 @@
 """Brings a predicted face onto the points of a scan by a similarity: closed-form fit, and ICP to the closest points.
 
-ICP minimizes the sum of squared distances from the points to the surface. It runs on a sample of the points first and
-then on all, so that the many steps are cheap and the last ones exact; the sample decides nothing but where those start.
+ICP minimizes the sum of squared distances from the points to the surface. It runs on samples of the points first and
+then on all, so that the many steps are cheap and the last ones exact; samples decide nothing but where those start.
 NumPy, float64. N points.
 """
 
@@ -14,7 +14,10 @@ from scipy.spatial.transform import Rotation
 from sirjax.evaluation.closest_point import ClosestPoints, Surface
 
 MIN_POINTS = 10  # with fewer, a similarity fits anything
-SAMPLE = 4000  # points of the first stage
+_REMEMBERED = 6  # earlier steps that accelerate the next
+_BOLDEST = 10.0  # times the plain step
+_ROUGHLY = 10.0  # times the tolerance, in the stages before the last
+SAMPLES = (4000, 20000)  # points of the stages before the last
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Fit:
 
     alignment: Alignment
     closest: ClosestPoints  # of all points at this alignment, in the prediction's frame and unit
-    iterations: int  # of both stages
+    iterations: int  # of all stages
     converged: bool
 
 
@@ -86,18 +89,20 @@ def icp(
       max_iterations: of each stage.
       tolerance: relative change of the RMSE at which it stops.
     """
-    first = 0
-    if len(points) > 2 * SAMPLE:
-        rough = _iterate(points[_sample(points)], surface, start, scale, trim, max_iterations, tolerance)
-        start, first = rough.alignment, rough.iterations
-    fit = _iterate(points, surface, start, scale, trim, max_iterations, tolerance)
-    return Fit(fit.alignment, fit.closest, first + fit.iterations, fit.converged)
+    earlier, secants = 0, []
+    for count in SAMPLES:
+        if len(points) > 2 * count:
+            part = points[_sample(points, count)]
+            rough = _iterate(part, surface, start, scale, trim, max_iterations, _ROUGHLY * tolerance, secants)
+            start, earlier = rough.alignment, earlier + rough.iterations
+    fit = _iterate(points, surface, start, scale, trim, max_iterations, tolerance, secants)
+    return Fit(fit.alignment, fit.closest, earlier + fit.iterations, fit.converged)
 
 
-def _sample(points: Float[np.ndarray, "N 3"]) -> Int[np.ndarray, " M"]:
-    """Rows of `SAMPLE` points all over the scan, the same points in whatever order they come."""
+def _sample(points: Float[np.ndarray, "N 3"], count: int) -> Int[np.ndarray, " M"]:
+    """Rows of `count` points all over the scan, the same points in whatever order they come."""
     order = np.lexsort(np.round(points, 3).T)
-    return order[np.linspace(0, len(points) - 1, SAMPLE).astype(int)]
+    return order[np.linspace(0, len(points) - 1, count).astype(int)]
 
 
 def _iterate(
@@ -108,15 +113,18 @@ def _iterate(
     trim: float,
     max_iterations: int,
     tolerance: float,
+    secants: list[tuple[np.ndarray, np.ndarray]],
 ) -> Fit:
     """Pairs each point with the closest point of the surface, moves the surface, and so on until the RMSE settles.
 
     The closed-form fit to fixed pairs never raises the RMSE but crawls, as pairs resist sliding along the surface.
-    So a Gauss-Newton step of the same objective, which lets them slide, is tried first, and kept if it is better.
-    Both have the same fixed points. It is over, too, when the Gauss-Newton step promises less than the tolerance.
+    So a Gauss-Newton step of the same objective, which lets them slide, is tried first, accelerated by what earlier
+    steps did (`secants`, which go on from stage to stage), and the first one kept that is better. All have the same
+    fixed points. It is over, too, when the Gauss-Newton step promises less than the tolerance.
     """
     kept = max(MIN_POINTS, round((1 - trim) * len(points)))
-    size = np.sqrt(np.mean(np.sum(np.square(points - points.mean(axis=0)[None]), axis=1)))
+    center = points.mean(axis=0)
+    size = float(np.sqrt(np.mean(np.sum(np.square(points - center[None]), axis=1))))
 
     def pair(alignment: Alignment) -> tuple[ClosestPoints, np.ndarray, float]:
         closest = surface.closest(alignment.invert(points))
@@ -124,18 +132,28 @@ def _iterate(
         return closest, rows, alignment.scale * float(np.sqrt(np.mean(np.square(closest.distance[rows]))))
 
     closest, rows, rmse = pair(alignment)
+    last = None  # the step of the iteration before, and how the surface was moved then
     for iteration in range(max_iterations):
         source, target = closest.points[rows], points[rows]
-        slide, promise = _newton_step(alignment, source, target, scale)
+        step, promise = _newton_step(alignment.apply(source), target, center, size, scale)
         if rmse <= 1e-9 * size or promise < tolerance:
             return Fit(alignment, closest, iteration, True)
-        proposal = slide
-        found = pair(proposal)
-        if found[2] >= rmse:
-            proposal = fit_alignment(source, target, scale=scale)
+        if last is not None:
+            secants.append((step - last[0], last[1]))
+            del secants[:-_REMEMBERED]
+        accelerated = _accelerated(step, secants)
+        for move in (step, None) if accelerated is step else (accelerated, step, None):
+            if move is None:
+                proposal = fit_alignment(source, target, scale=scale)
+            else:
+                proposal = _moved(alignment, move, center, size)
             found = pair(proposal)
-        if found[2] >= rmse:
+            if found[2] < rmse:
+                break
+            secants.clear()  # they do not hold here
+        else:
             return Fit(alignment, closest, iteration, True)
+        last = None if move is None else (step, move)
         change = (rmse - found[2]) / rmse
         alignment, (closest, rows, rmse) = proposal, found
         if change < tolerance:
@@ -144,17 +162,15 @@ def _iterate(
 
 
 def _newton_step(
-    alignment: Alignment, source: np.ndarray, target: np.ndarray, scale: float | None
-) -> tuple[Alignment, float]:
-    """The step, and the relative fall of the RMSE that it promises.
+    moved: np.ndarray, target: np.ndarray, center: np.ndarray, size: float, scale: float | None
+) -> tuple[np.ndarray, float]:
+    """The step, [6] or with a free scale [7], mm, and the relative fall of the RMSE that it promises.
 
     Gauss-Newton on sum_i |v_i - y_i|^2, y_i on the surface: only motion along u_i = (v_i - y_i) / |...| counts.
 
-    u . (v - y) = u . (omega x p + t + sigma p),  p = y - mean(y);  omega: turn, t: shift, sigma: log scale
+    u . (v - y) = u . (omega x p + t + sigma p),  p = (y - center) / size;  omega: turn, t: shift, sigma: log scale
     """
-    moved = alignment.apply(source)
-    center = moved.mean(axis=0)
-    arm, gap = moved - center[None], target - moved
+    arm, gap = (moved - center[None]) / size, target - moved
     distance = np.linalg.norm(gap, axis=1)
     # A pair that touches has no direction and, for this step, no say.
     direction = gap / np.maximum(distance, np.finfo(np.float64).tiny)[:, None]
@@ -164,12 +180,30 @@ def _newton_step(
     jacobian = np.concatenate(columns, axis=1)
     step = np.linalg.lstsq(jacobian, distance, rcond=1e-9)[0]
     left = np.linalg.norm(distance - jacobian @ step)
-    promise = 1 - left / max(float(np.linalg.norm(distance)), np.finfo(np.float64).tiny)
-    turn = Rotation.from_rotvec(step[:3]).as_matrix()
-    growth = float(np.exp(np.clip(step[6], -0.5, 0.5))) if scale is None else 1.0
-    moved_by = Alignment(
+    return step, float(1 - left / max(float(np.linalg.norm(distance)), np.finfo(np.float64).tiny))
+
+
+def _moved(alignment: Alignment, step: np.ndarray, center: np.ndarray, size: float) -> Alignment:
+    """The alignment after a step: turn and growth are about the center, and in mm at the distance `size` from it."""
+    turn = Rotation.from_rotvec(step[:3] / size).as_matrix()
+    growth = float(np.exp(np.clip(step[6] / size, -0.5, 0.5))) if len(step) == 7 else 1.0
+    return Alignment(
         scale=alignment.scale * growth,
         rotation=turn @ alignment.rotation,
         translation=growth * turn @ (alignment.translation - center) + center + step[3:6],
     )
-    return moved_by, float(promise)
+
+
+def _accelerated(step: np.ndarray, secants: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Anderson acceleration (type II): where the step would vanish if it went on to change with moves as it did.
+
+    Args:
+      step: of the fixed-point iteration, here.
+      secants: (change of that step, move that made it) of earlier iterations.
+    """
+    if not secants:
+        return step
+    changes, moves = (np.stack(part, axis=1) for part in zip(*secants, strict=True))
+    weights = np.linalg.lstsq(changes, step, rcond=1e-3)[0]
+    move = step - (moves + changes) @ weights
+    return move if np.linalg.norm(move) <= _BOLDEST * np.linalg.norm(step) else step
