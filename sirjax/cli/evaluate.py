@@ -1,5 +1,6 @@
 """Measure recognizability, shape and landmarks of a trained run, or of anybody's arrays and meshes.
 
+sirjax evaluate verification runs/sir --records records/lfw --out results    do two photos show one person?
 sirjax evaluate benchmark runs/sir --records records/benchmark    rendered people whose true shape is known
 sirjax evaluate landmarks runs/sir --records records/aflw2000 --out results    68 points, by yaw and region
 sirjax evaluate distinctiveness runs/sir --records records/heldout --out results    the four conditions of Table I
@@ -11,6 +12,7 @@ import importlib
 
 # What -> (module, one line of help).
 KINDS = {
+    "verification": ("sirjax.cli.evaluate_verification", "do two photos show one person? LFW, CFP, YTF, any pairs"),
     "benchmark": ("sirjax.cli.evaluate_benchmark", "a run on rendered people whose true shape is known"),
     "landmarks": ("sirjax.cli.evaluate_landmarks", "68 points of a run, or anybody's points beside true ones"),
     "distinctiveness": ("sirjax.cli.evaluate_distinctiveness", "the conditions of Table I, for any set of shapes"),
