@@ -8,7 +8,7 @@ NumPy, float64. N points.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from sirjax.evaluation.closest_point import ClosestPoints, Surface
@@ -90,19 +90,15 @@ def icp(
       tolerance: relative change of the RMSE at which it stops.
     """
     earlier, secants = 0, []
-    for count in SAMPLES:
-        if len(points) > 2 * count:
-            part = points[_sample(points, count)]
-            rough = _iterate(part, surface, start, scale, trim, max_iterations, _ROUGHLY * tolerance, secants)
-            start, earlier = rough.alignment, earlier + rough.iterations
+    stages = [count for count in SAMPLES if len(points) > 2 * count]
+    # All over the scan, and the same points in whatever order they come.
+    order = np.lexsort(np.round(points, 3).T) if stages else np.arange(len(points))
+    for count in stages:
+        part = points[order[np.linspace(0, len(points) - 1, count).astype(int)]]
+        rough = _iterate(part, surface, start, scale, trim, max_iterations, _ROUGHLY * tolerance, secants)
+        start, earlier = rough.alignment, earlier + rough.iterations
     fit = _iterate(points, surface, start, scale, trim, max_iterations, tolerance, secants)
     return Fit(fit.alignment, fit.closest, earlier + fit.iterations, fit.converged)
-
-
-def _sample(points: Float[np.ndarray, "N 3"], count: int) -> Int[np.ndarray, " M"]:
-    """Rows of `count` points all over the scan, the same points in whatever order they come."""
-    order = np.lexsort(np.round(points, 3).T)
-    return order[np.linspace(0, len(points) - 1, count).astype(int)]
 
 
 def _iterate(

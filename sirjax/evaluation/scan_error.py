@@ -108,7 +108,7 @@ def scan_error(
     if scan_landmarks is not None and predicted_landmarks is not None:
         start = fit_alignment(predicted_landmarks, scan_landmarks, scale=scale)
     else:
-        used = predicted[np.unique(predicted_triangles)]
+        used = predicted[_named(predicted_triangles, len(predicted))]
         predicted_tip = used[used[:, 2].argmax()] if predicted_nose_tip is None else np.asarray(predicted_nose_tip)
         start = _start_from_tips(scan[rows], tip, used, predicted_tip, scale, radius)
     if crop == "no_forehead":
@@ -191,7 +191,7 @@ def crop_scan(
     """
     near = np.linalg.norm(vertices - nose_tip[None], axis=1) <= radius
     kept = proper_triangles(vertices, triangles[near[triangles].all(axis=1)])
-    rows = np.unique(kept)
+    rows = _named(kept, len(vertices))
     if len(rows) < MIN_POINTS:
         raise ValueError(
             f"only {len(rows)} vertices of the scan lie on triangles within {radius:g} mm of the nose tip "
@@ -199,6 +199,13 @@ def crop_scan(
             "in millimeters"
         )
     return rows, kept
+
+
+def _named(triangles: np.ndarray, count: int) -> np.ndarray:
+    """The vertices, of `count`, that some triangle names; in order."""
+    named = np.zeros(count, bool)
+    named[triangles] = True
+    return np.flatnonzero(named)
 
 
 def proper_triangles(vertices: Float[np.ndarray, "V 3"], triangles: Int[np.ndarray, "T 3"]) -> Int[np.ndarray, "K 3"]:
@@ -214,13 +221,13 @@ def _distances(
     """To the closest triangle's plane, to the surface, to the closest vertex; mm."""
     moved = alignment.invert(points)
     plane = plane_distances(moved, closest, predicted, triangles)
-    to_vertex = nearest_vertex(moved, predicted[np.unique(triangles)])
+    to_vertex = nearest_vertex(moved, predicted[_named(triangles, len(predicted))])
     return alignment.scale * plane, alignment.scale * closest.distance, alignment.scale * to_vertex
 
 
 def nearest_vertex(points: Float[np.ndarray, "N 3"], vertices: Float[np.ndarray, "W 3"]) -> Float[np.ndarray, " N"]:
     """Distance to the closest of the vertices."""
-    return np.asarray(cKDTree(vertices).query(points)[0])
+    return np.asarray(cKDTree(vertices).query(points, workers=-1)[0])
 
 
 def _start_from_tips(
