@@ -6,8 +6,9 @@
 Prints milliseconds of CPU time (not wall time: other work on the machine does not count) per image: the median over
 runs of the whole process's time, for both backends in the same process, forward and with the gradient with respect to
 the vertices (for `render`: to everything). Without --mesh the surface is a bumpy dome of 36,100 vertices and 71,442
-triangles, all facing the viewer. Operations: `rasterize` alone; `attributes` adds three interpolated channels; `render`
-is the whole image with UV, texture, normals and shading. Results go to a JSON file too (--out).
+triangles, all facing the viewer. Operations: `rasterize` alone, from clip space; `attributes` starts from pixels and
+adds three interpolated channels; `render` is the whole image with UV, texture, normals and shading. Results go to a
+JSON file too (--out).
 """
 
 import argparse
@@ -80,11 +81,15 @@ def workload(operation: str, vertices, triangles, size, batch: int, backend: str
     uv = jnp.asarray((vertices[:, :2] + 1) / 2, jnp.float32)
     triangles = jnp.asarray(triangles)
 
-    def rasterized(projected, normals, albedo, light):
-        return rasterize(clip_positions(projected, size), triangles, size, backend=backend)
+    if operation == "rasterize":
+        projected = clip_positions(projected, size)
+
+    def rasterized(positions, normals, albedo, light):
+        return rasterize(positions, triangles, size, backend=backend)
 
     def attributes(projected, normals, albedo, light):
-        return interpolate(normals, triangles, rasterized(projected, normals, albedo, light), backend=backend)
+        fragments = rasterize(clip_positions(projected, size), triangles, size, backend=backend)
+        return interpolate(normals, triangles, fragments, backend=backend)
 
     def whole(projected, normals, albedo, light):
         mesh = {"triangles": triangles, "uv": uv, "uv_triangles": triangles}

