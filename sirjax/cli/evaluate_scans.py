@@ -154,12 +154,12 @@ def _inputs(args: argparse.Namespace) -> tuple[list[Case], Options, dict]:
 
 def _check_modes(cases: list[Case], options: Options) -> None:
     modes = len(options.shapes.basis) if options.shapes else 0
-    wrong = [case for case in cases if isinstance(case.prediction, np.ndarray) and len(case.prediction) != modes]
-    if wrong:
-        raise ValueError(
-            f"{wrong[0].name} has {len(wrong[0].prediction)} shape coefficients, the face model {modes} modes: "
-            "give the model that the codes belong to"
-        )
+    for case in cases:
+        if isinstance(case.prediction, np.ndarray) and len(case.prediction) != modes:
+            raise ValueError(
+                f"{case.name} has {len(case.prediction)} shape coefficients, the face model {modes} modes: "
+                "give the model that the codes belong to"
+            )
 
 
 def _named_apart(cases: list[Case]) -> list[Case]:

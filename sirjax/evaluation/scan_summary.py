@@ -134,7 +134,11 @@ def _of_all_points(
         "std": np.sqrt(np.maximum(square / count - mean**2, 0.0)),
     }
     ends = [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]
-    return {name: Interval(float(v[0]), *np.quantile(v[1:], ends).tolist(), _LEVEL) for name, v in values.items()}
+    intervals = {}
+    for name, value in values.items():
+        low, high = np.quantile(value[1:], ends)
+        intervals[name] = Interval(float(value[0]), float(low), float(high), _LEVEL)
+    return intervals
 
 
 def _median(histograms: Float[np.ndarray, "R B"]) -> Float[np.ndarray, " R"]:
