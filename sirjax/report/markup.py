@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 NOT_AVAILABLE = "n/a"
+LESS = "\\u003c"  # "<" in JSON that stands inside a script element
 # Characters that HTML forbids, and halves of surrogate pairs (file names that are not UTF-8), which UTF-8 cannot hold.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _JPEG_QUALITY = 90
@@ -39,10 +40,19 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def shown(value: object) -> str:
+    """A cell: a figure, "yes" or "no", nothing for None, else text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return number(value) if is_number(value) else text(value)  # pyright: ignore[reportArgumentType]
+
+
 def to_json(value: object) -> str:
     """Strict JSON that may stand inside a script element: NaN and infinity as null, "<" escaped."""
     encoded = json.dumps(_plain(value), allow_nan=False, separators=(",", ":"))
-    return encoded.replace("<", "\\u003c")
+    return encoded.replace("<", LESS)
 
 
 def to_base64(array: np.ndarray) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sirjax.files import write_text
-from sirjax.report.markup import is_number, number, text, to_json
+from sirjax.report.markup import LESS, shown, text, to_json
 
 _FEWEST_FOR_CONTENTS = 3
 # The page may run what it brings along and load nothing: even a mistake cannot reach the network.
@@ -120,9 +120,19 @@ def _paragraph(content: str) -> str:
 
 
 def _fact(value: object) -> str:
-    if isinstance(value, dict | list | tuple):
-        return f"<code>{text(to_json(value))}</code>"
-    return number(value) if is_number(value) else text(value)  # pyright: ignore[reportArgumentType]
+    if isinstance(value, dict):
+        return "<br>".join(
+            f"{text(key)}: {_fact(item) if _is_plain(item) else _code(item)}" for key, item in value.items()
+        )
+    return shown(value) if _is_plain(value) else _code(value)
+
+
+def _is_plain(value: object) -> bool:
+    return not isinstance(value, dict | list | tuple)
+
+
+def _code(value: object) -> str:
+    return f"<code>{text(to_json(value).replace(LESS, '<'))}</code>"
 
 
 def _asset(name: str) -> str:

@@ -231,8 +231,8 @@ def _points(curve: Curve, axes: _Axes) -> dict[str, object]:
     shown = np.flatnonzero(_is_shown(curve, axes.x_log))
     kept = shown[_kept(curve, axes, shown)] if len(shown) else shown
     columns = {"x": curve.x, "y": curve.y, "low": curve.low, "high": curve.high}
-    return {"name": curve.name} | {
-        key: [float(f"{value:.6g}") for value in np.asarray(column, float)[kept]]
-        for key, column in columns.items()
-        if column is not None
-    }
+    points: dict[str, object] = {"name": curve.name}
+    for key, column in columns.items():
+        if column is not None:
+            points[key] = [float(f"{value:.6g}") for value in np.asarray(column, float)[kept]]
+    return points

@@ -21,7 +21,7 @@ def provenance(**extra: object) -> dict[str, object]:
         facts["commit"] = commit
     facts |= {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([*_program(), *sys.argv[1:]]),
         "platform": platform.platform(),
     }
     return facts | extra
@@ -45,6 +45,12 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def _program() -> list[str]:
+    """How this process was started: a script's name, or `python -m` and the module."""
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    return ["python", "-m", module.name] if module else [Path(sys.argv[0]).name]
 
 
 def _version(name: str) -> str:

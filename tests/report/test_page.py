@@ -103,3 +103,11 @@ def test_an_interrupted_write_leaves_the_old_page(tmp_path, monkeypatch):
 def test_a_written_page_holds_what_was_added(tmp_path):
     full_page("größe").write(str(tmp_path / "a.html"))
     assert words(parse((tmp_path / "a.html").read_text(encoding="utf-8")).find(".//h1")) == "größe"
+
+
+def test_nested_facts_are_lines():
+    page = Page("title")
+    page.add_provenance({"codes": {"step": 450, "mirror": False, "sets": [1, "<2>"]}, "seeds": [0, 1]})
+    cells = parse(page.html()).findall(".//td")
+    assert [words(cell) for cell in cells] == ['step: 450mirror: nosets: [1,"<2>"]', "[0,1]"]
+    assert len(cells[0].findall("br")) == 2

@@ -1,6 +1,7 @@
 """Where figures come from is told without being asked."""
 
 import datetime
+import importlib.machinery
 import json
 import subprocess
 import sys
@@ -20,6 +21,7 @@ def git(folder, *arguments):
 
 def test_versions_time_and_command_are_told(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["bin/sirjax", "evaluate", "a folder"])
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)  # of a script
     facts = provenance(protocol="10 folds", python="mine")
     assert facts["jax"] == jax.__version__
     assert facts["numpy"] == np.__version__
@@ -29,6 +31,12 @@ def test_versions_time_and_command_are_told(monkeypatch):
     age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(facts["time"])
     assert abs(age.total_seconds()) < 600
     json.dumps(facts)
+
+
+def test_a_module_that_was_started_is_named(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["experiments/table2.py", "--quick"])
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", importlib.machinery.ModuleSpec("experiments.table2", None))
+    assert provenance()["command"] == "python -m experiments.table2 --quick"
 
 
 def test_the_commit_is_told_in_a_checkout_with_changes_marked(tmp_path):

@@ -33,5 +33,9 @@ def test_a_table_without_rows_or_columns_is_a_table():
         assert parse_part(Table("t", columns, []).html("a")).find(".//table") is not None
 
 
-def test_an_empty_row_is_a_row():
-    assert len(parse_part(Table("t", [], [[]]).html("a")).findall(".//tbody/tr")) == 1
+def test_names_of_rows_are_left_aligned_even_if_they_begin_with_a_number():
+    root = parse_part(Table("t", ["condition", "value"], [["1 separable", 2], ["2 center", True]]).html("a"))
+    assert [cell.get("class") for cell in root.findall(".//thead//th")] == [None, None]
+    assert [words(cell) for cell in root.findall(".//tbody//td")] == ["2", "yes"]
+    numbered = parse_part(Table("t", ["yaw"], [[30], [60]]).html("a"))
+    assert numbered.find(".//thead//th").get("class") == "number"
