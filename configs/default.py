@@ -25,6 +25,7 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     config.networks.albedo_maps = 1  # 2: smooth + detail map, as in the authors' code
     config.networks.block_bias = True  # biases in residual convolutions
     config.networks.uv_size = 256  # texels on a side of the albedo map
+    config.networks.remat = False  # blocks and decoders are computed again in the backward pass: less memory
     config.networks.dtype = "float32"  # compute type; parameters and losses stay float32. bfloat16 on GPU and TPU
 
     config.camera = ConfigDict()  # how far one unit of the camera head moves the camera
@@ -65,6 +66,8 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     config.sir.center_rate = 0.5  # Eq. 20, step of the update
     config.sir.pose_weight = "paper"  # Eq. 19: paper ((cos + 1) / 2) or relu_cos
     config.sir.expression_decay = 1 / 3  # Eq. 19, lambda, per standard deviation of expression
+    config.sir.tables = "auto"  # class weights, centers: replicated, sharded over devices, or sharded if above 32 MiB
+    config.sir.sampled_negatives = 1.0  # share of the other identities in the softmax (Partial FC); 1: all
     config.sir.kl_weight = 5.0  # Eq. 21; 0 switches it off
     config.sir.kl_scope = "identity"  # samples the distribution is taken over: identity or all
 
@@ -104,6 +107,8 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     config.optimizer.decay = 0.1
     config.optimizer.warmup_steps = 0
     config.optimizer.clip_norm = 1.0  # global norm; 0 switches clipping off
+    config.optimizer.accumulate = 1  # parts each device's batch is read in, one after the other: less memory, same step
+    config.optimizer.ema_decay = 0.0  # moving average of network weights, which is then evaluated and exported; 0: off
 
     config.run = ConfigDict()
     config.run.log_every = 20  # steps

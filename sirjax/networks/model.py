@@ -44,6 +44,8 @@ class FaceNetworks(nn.Module):
       block_bias, groups: see `sphere.Stage`.
       image_size: height and width of the images; the weights of the heads fit one size only.
       dtype: of the computation. Parameters and outputs are float32.
+      remat: whether residual blocks, decoder and ConfNet are computed again in the backward pass: same values and
+        parameters, less memory.
     """
 
     num_shape: int
@@ -63,6 +65,7 @@ class FaceNetworks(nn.Module):
     groups: int = 0
     image_size: tuple[int, int] = IMAGE_SIZE
     dtype: DTypeLike = jnp.float32
+    remat: bool = False
 
     @nn.compact
     def __call__(self, image: Float[Array, "B H W 3"], drawn: int | None = None) -> NetworkOutput:
@@ -96,7 +99,7 @@ class FaceNetworks(nn.Module):
         albedo_code = AlbedoHead(self.albedo_code, self.dtype, name="albedo_head")(
             features("albedo_branch", shared[:drawn])
         )
-        decoder = AlbedoDecoder(
+        decoder = self._layer(AlbedoDecoder)(
             uv_size=self.uv_size,
             channels=self.decoder_channels,
             layers=self.decoder_layers,
@@ -106,7 +109,7 @@ class FaceNetworks(nn.Module):
             dtype=self.dtype,
             name="albedo_decoder",
         )
-        confidence = LightConfNet if self.light else ConfNet
+        confidence = self._layer(LightConfNet if self.light else ConfNet)
         pixel_confidence, feature_confidence = confidence(dtype=self.dtype, name="confidence")(image[:drawn])
         return NetworkOutput(
             shape=shape,
@@ -127,8 +130,12 @@ class FaceNetworks(nn.Module):
             self.block_bias,
             self.groups,
             self.dtype,
+            self.remat,
             name=name,
         )
+
+    def _layer(self, layer: type[nn.Module]) -> type[nn.Module]:
+        return nn.remat(layer) if self.remat else layer
 
 
 def make_networks(
@@ -141,6 +148,7 @@ def make_networks(
     albedo_maps: int = 1,
     block_bias: bool = True,
     dtype: DTypeLike = jnp.float32,
+    remat: bool = False,
     image_size: tuple[int, int] = IMAGE_SIZE,
 ) -> FaceNetworks:
     """Returns the networks of a preset.
@@ -154,6 +162,7 @@ def make_networks(
       albedo_maps: 1 as in the paper, or 2 maps that are added up.
       block_bias: whether the convolutions of the residual blocks carry a bias.
       dtype: of the computation, e.g. `jnp.bfloat16`; parameters and outputs stay float32.
+      remat: see `FaceNetworks`.
       image_size: height and width, divisible by 16.
 
     Raises:
@@ -177,6 +186,7 @@ def make_networks(
         block_bias=block_bias,
         image_size=(image_size[0], image_size[1]),
         dtype=dtype,
+        remat=remat,
         **sizes,
     )
 

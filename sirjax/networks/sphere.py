@@ -3,6 +3,8 @@
     stage(x)  = block_n( ... block_1( PReLU(strided conv3x3(x)) ) )
     block(x)  = x + PReLU(conv3x3(PReLU(conv3x3(x))))
 
+With `remat` a block keeps only its input for the backward pass and is computed again there (`jax.checkpoint`).
+
 There is no batch norm anywhere: a sample's output depends on that sample alone. In the paper's sizes every stage has
 stride 2 and halves the height and width. Stages are unrolled in Python: under `lax.scan` XLA's backward pass of a
 convolution on the CPU is some twenty times slower.
@@ -68,6 +70,7 @@ class Stage(nn.Module):
       block_bias: whether the convolutions of the blocks carry a bias; the one of stride 2 always does.
       groups: see `ResidualBlock`.
       dtype: of the computation.
+      remat: whether blocks are computed again in the backward pass.
     """
 
     channels: int
@@ -76,6 +79,7 @@ class Stage(nn.Module):
     block_bias: bool = True
     groups: int = 0
     dtype: DTypeLike = jnp.float32
+    remat: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w D"]:
@@ -86,8 +90,9 @@ class Stage(nn.Module):
         if self.groups:
             x = nn.GroupNorm(self.groups, dtype=self.dtype)(x)
         x = PReLU(dtype=self.dtype)(x)
-        for _ in range(self.blocks):
-            x = ResidualBlock(self.block_bias, self.groups, self.dtype)(x)
+        block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
+        for index in range(self.blocks):
+            x = block(self.block_bias, self.groups, self.dtype, name=f"ResidualBlock_{index}")(x)
         return x
 
 
@@ -98,7 +103,7 @@ class Stages(nn.Module):
       channels: of each stage.
       blocks: residual blocks of each stage.
       strides: of each stage.
-      block_bias, groups, dtype: see `Stage`.
+      block_bias, groups, dtype, remat: see `Stage`.
     """
 
     channels: tuple[int, ...]
@@ -107,10 +112,11 @@ class Stages(nn.Module):
     block_bias: bool = True
     groups: int = 0
     dtype: DTypeLike = jnp.float32
+    remat: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w D"]:
         """Returns the last stage's features."""
         for channels, blocks, stride in zip(self.channels, self.blocks, self.strides, strict=True):
-            x = Stage(channels, blocks, stride, self.block_bias, self.groups, self.dtype)(x)
+            x = Stage(channels, blocks, stride, self.block_bias, self.groups, self.dtype, self.remat)(x)
         return x

@@ -7,6 +7,8 @@ import jax
 import orbax.checkpoint as ocp
 
 from sirjax.files import write_text
+from sirjax.training.identity_table import devices_of, flat_shape, flat_tables, is_sharded, sharded_tables
+from sirjax.training.parallel import split_over
 from sirjax.training.state import TrainState
 
 DIRECTORY = "checkpoints"
@@ -19,11 +21,13 @@ class CheckpointStore:
       workdir: the run directory.
       fingerprint: of the face model; a checkpoint made with another one is refused.
       keep: how many of the newest checkpoints stay.
+      num_identities: rows of the state's tables that count; sharded ones have some for nobody at the end.
     """
 
-    def __init__(self, workdir: Path, *, fingerprint: str, keep: int = 3):
+    def __init__(self, workdir: Path, *, fingerprint: str, keep: int = 3, num_identities: int = 0):
         self._root = (workdir / DIRECTORY).absolute()
         self._fingerprint = fingerprint
+        self._num_identities = num_identities
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, cleanup_tmp_directories=True)
         self._manager = ocp.CheckpointManager(self._root, options=options)
 
@@ -37,19 +41,22 @@ class CheckpointStore:
         """Starts writing `state` in the background; returns as soon as it has been copied."""
         if step in self._manager.all_steps():
             return
-        networks = state.params["networks"]
-        rest = state.replace(params={name: value for name, value in state.params.items() if name != "networks"})
+        networks, rest = _split(flat_tables(state))
+        metadata = {"face_model": self._fingerprint, "shapes": self._shapes(state)}
         self._manager.save(
             step,
             args=ocp.args.Composite(
                 networks=ocp.args.StandardSave(networks),  # alone, so that prediction reads nothing else
                 training=ocp.args.StandardSave(rest),
-                metadata=ocp.args.JsonSave({"face_model": self._fingerprint, "shapes": _shapes(state)}),
+                metadata=ocp.args.JsonSave(metadata),
             ),
         )
 
     def restore_latest(self, like: TrainState) -> TrainState | None:
         """The newest checkpoint, shaped and placed like `like`; None if there is none.
+
+        Tables are stored as rows of identities: saved on one number of devices, sharded or not, they are restored on
+        any other.
 
         Raises:
           ValueError: if the checkpoint was made with another face model, or does not fit `like`.
@@ -58,23 +65,31 @@ class CheckpointStore:
         if step is None:
             return None
         metadata = check_fingerprint(self._manager, step, self._fingerprint, self._root)
-        _check_shapes(metadata["shapes"], _shapes(like), self._root / str(step))
-        networks = like.params["networks"]
-        rest = like.replace(params={name: value for name, value in like.params.items() if name != "networks"})
+        _check_shapes(metadata["shapes"], self._shapes(like), self._root / str(step))
+        networks, rest = _split(jax.tree.map_with_path(_abstract, like))
         restored = self._manager.restore(
             step,
             args=ocp.args.Composite(
-                networks=ocp.args.StandardRestore(jax.tree.map(_abstract, networks)),
-                training=ocp.args.StandardRestore(jax.tree.map(_abstract, rest)),
+                networks=ocp.args.StandardRestore(networks),
+                # Not strict: rows for nobody at the end of a table are cut off or filled up with zeros.
+                training=ocp.args.StandardRestore(rest, strict=False),
             ),
         )
-        state = restored["training"]
-        return state.replace(params={**state.params, "networks": restored["networks"]})
+        return sharded_tables(_joined(restored["networks"], restored["training"]), like)
 
     def close(self) -> None:
         """Waits until everything is on disk."""
         self._manager.wait_until_finished()
         self._manager.close()
+
+    def _shapes(self, state: TrainState) -> dict[str, list[int]]:
+        """Shapes of a state's leaves; of tables without the rows for nobody."""
+        return {
+            jax.tree_util.keystr(path): [self._num_identities, leaf.shape[-1]]
+            if is_sharded(path, leaf)
+            else list(leaf.shape)
+            for path, leaf in jax.tree.leaves_with_path(state)
+        }
 
 
 def load_network_params(workdir: Path, *, fingerprint: str | None = None) -> tuple[dict, int]:
@@ -127,8 +142,17 @@ def load_config(workdir: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _shapes(state: TrainState) -> dict[str, list[int]]:
-    return {jax.tree_util.keystr(path): list(leaf.shape) for path, leaf in jax.tree.leaves_with_path(state)}
+def _split(state: TrainState) -> tuple[dict, TrainState]:
+    """(networks to evaluate, all the rest). With a moving average the networks still in training are of the rest."""
+    if state.averaged is not None:
+        return state.averaged, state.replace(averaged=None)
+    return state.params["networks"], state.replace(params={**state.params, "networks": None})
+
+
+def _joined(networks: dict, rest: TrainState) -> TrainState:
+    if rest.params.get("networks") is not None:
+        return rest.replace(averaged=networks)
+    return rest.replace(params={**rest.params, "networks": networks})
 
 
 def _check_shapes(saved: dict, wanted: dict, path: Path) -> None:
@@ -141,5 +165,7 @@ def _check_shapes(saved: dict, wanted: dict, path: Path) -> None:
             )
 
 
-def _abstract(leaf: jax.Array) -> jax.ShapeDtypeStruct:
+def _abstract(path, leaf: jax.Array) -> jax.ShapeDtypeStruct:
+    if is_sharded(path, leaf):
+        return jax.ShapeDtypeStruct(flat_shape(leaf), leaf.dtype, sharding=split_over(devices_of(leaf)))
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None))

@@ -55,13 +55,19 @@ def imprint(
     codes, trust = in_batches(lambda crops: read(state.params["networks"], crops), _crops(records), _BATCH_SIZE)
     identity = np.array([records[index].identity_class for index in range(len(records))])
     weight = trust if method.center == "weighted" else np.ones_like(trust)
-    centers = mean_codes(codes, weight, identity, num_identities=len(state.params["class_weights"]))
+    # Sharded tables [D, R, S] are rows in the same order, with some for nobody at the end.
+    before = state.params["class_weights"]
+    centers = mean_codes(codes, weight, identity, num_identities=before.size // before.shape[-1])
     directions = centers if method.embedding == "raw" else centers / np.asarray(frozen.face_model.shape_std)
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
+
+    def like_table(rows: Float[np.ndarray, "C _"]) -> Array:
+        return jax.device_put(rows.astype(np.float32).reshape(*before.shape[:-1], -1), before.sharding)
+
     # A network that has learned nothing yet sees the mean face in everybody: such rows keep their random directions.
-    class_weights = np.where(lengths > 0, directions / np.maximum(lengths, 1e-12), state.params["class_weights"])
-    params = {**state.params, "class_weights": jnp.asarray(class_weights, jnp.float32)}
-    return state.replace(params=params, centers=jnp.asarray(centers, jnp.float32))
+    seen = like_table(lengths) > 0
+    class_weights = jnp.where(seen, like_table(directions / np.maximum(lengths, 1e-12)), before)
+    return state.replace(params={**state.params, "class_weights": class_weights}, centers=like_table(centers))
 
 
 def mean_codes(

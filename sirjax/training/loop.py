@@ -20,10 +20,10 @@ from sirjax.memory import keep_freed_memory
 from sirjax.morphable.storage import fingerprint
 from sirjax.render.self_test import require_working
 from sirjax.training import checkpoint, resume
+from sirjax.training.identity_table import is_sharded, place
 from sirjax.training.imprint import imprint, is_imprinted
 from sirjax.training.log import MetricLog, TrainingDivergedError, require_finite, save_batch, warn_of_collapse
-from sirjax.training.optimizer import make_optimizer
-from sirjax.training.parallel import DEVICES, parallel_step, replicate, split_batch
+from sirjax.training.parallel import parallel_step, replicate, split_batch
 from sirjax.training.preview import Preview
 from sirjax.training.setup import (
     Settings,
@@ -32,10 +32,12 @@ from sirjax.training.setup import (
     make_frozen,
     make_method,
     make_networks_for,
+    make_optimizer_for,
     make_schedule_for,
+    make_step_for,
+    with_tables,
 )
 from sirjax.training.state import TrainState, initial_state
-from sirjax.training.step import make_train_step
 from sirjax.types import Batch
 
 COLLAPSE_AFTER = 200  # steps; every run starts at the mean face
@@ -63,43 +65,44 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
     require_working(config.render.backend)
     sources = open_sources(config.data)
     face_model = make_face_model(config.face_model)
-    networks = make_networks_for(config.networks, face_model)
+    networks = make_networks_for(config.networks, face_model, remat=config.networks.remat)
     method = make_method(config, face_model)
     imprints = is_imprinted(config.sir.start)
+    devices = jax.local_devices()
     if method.uses_identities and not sources.num_identities:
         raise ValueError("sir.weight is positive but data.identity names no records; name them, or set sir.weight=0")
     num_samples = sum(len(source) for source in (sources.identity, sources.landmark) if source is not None)
     timeline = Timeline.of(config.schedule, num_samples=num_samples, batch_size=config.data.batch_size)
     schedule = make_schedule_for(config.optimizer, timeline)
-    optimizer = make_optimizer(
-        schedule,
-        kind=config.optimizer.kind,
-        muon_factor=config.optimizer.muon_factor,
-        weight_decay=config.optimizer.weight_decay,
-        clip_norm=config.optimizer.clip_norm,
-    )
+    num_identities = sources.num_identities if method.uses_identities else 0
+    method = with_tables(method, config.sir, face_model, num_identities=num_identities, num_devices=len(devices))
+    optimizer = make_optimizer_for(config.optimizer, schedule, method)
     resume.claim(workdir, config)
 
-    devices = jax.local_devices()
     constants = make_frozen(config, face_model)
     frozen = replicate(constants, devices)
     state = initial_state(
         networks,
         optimizer,
-        num_identities=sources.num_identities if method.uses_identities else 0,
+        num_identities=num_identities,
         num_shape=face_model.num_shape,
         seed=config.seed,
+        tables=method.tables,
+        devices=devices,
+        averages=config.optimizer.ema_decay > 0,
     )
-    steps_of = _compiled_steps(lambda method: make_train_step(networks, optimizer, method, axis_name=DEVICES), devices)
+    steps_of = _compiled_steps(make_step_for(config.optimizer, networks, optimizer), devices)
     model_id = fingerprint(face_model)
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(
-            checkpoint.CheckpointStore(workdir, fingerprint=model_id, keep=config.run.keep_checkpoints)
+            checkpoint.CheckpointStore(
+                workdir, fingerprint=model_id, keep=config.run.keep_checkpoints, num_identities=num_identities
+            )
         )
         state = resume.starting_state(store, state, init_from=config.init_from, fingerprint=model_id)
         if method.uses_identities and imprints and int(state.step) == 0:
             state = imprint(state, networks, constants, method, sources.identity)
-        state = replicate(state, devices)
+        state = place(state, devices)
         start = int(state.step)
         log = stack.enter_context(MetricLog(workdir, start_step=start))
         stop = stack.enter_context(_StopRequest())
@@ -115,7 +118,7 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
             state, metrics = train_step(state, split_batch(batch, len(devices)), frozen)
             watch.saw(step, metrics, batch)
             if preview and step % config.run.image_every == 0:
-                log.write_image(step, "faces", preview.draw(state.params["networks"], batch))
+                log.write_image(step, "faces", preview.draw(state.networks, batch))
             if stop.requested or step % config.run.checkpoint_every == 0 or step == timeline.total:
                 watch.settle()  # a checkpoint is only written of steps known to be finite
                 store.save(step, state)
@@ -163,7 +166,7 @@ def _compiled_steps(make_step: Callable, devices: Sequence) -> Callable:
 
     def step_of(method):
         if method not in steps:
-            steps[method] = parallel_step(make_step(method), devices)
+            steps[method] = parallel_step(make_step(method), devices, is_split=is_sharded)
         return steps[method]
 
     return step_of

@@ -1,11 +1,12 @@
 """Adam with the L2-coupled weight decay of the paper's code, or Muon, and learning rate schedules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import optax
 import optax.contrib
+from jax import Array
 
 OPTIMIZERS = ("adam", "muon")
 SCHEDULES = ("multistep", "cosine", "constant")
@@ -57,6 +58,7 @@ def make_optimizer(
     muon_factor: float = 15.0,
     weight_decay: float = 5e-4,
     clip_norm: float = 1.0,
+    norm: Callable[[optax.Updates], Array] = optax.tree.norm,
 ) -> optax.GradientTransformation:
     """The optimizer on the gradient + `weight_decay` x parameter (not AdamW), clipped together to a global norm.
 
@@ -71,13 +73,14 @@ def make_optimizer(
       muon_factor: learning rate of those kernels, relative to `schedule`.
       weight_decay: 0: off.
       clip_norm: 0: off.
+      norm: of all gradients together, which no device has at hand where tables are sharded: `identity_table.norm`.
 
     Raises:
       ValueError: for an unknown kind.
     """
     if kind not in OPTIMIZERS:
         raise ValueError(f"unknown optimizer {kind!r}; known: {', '.join(OPTIMIZERS)}")
-    clip = optax.clip_by_global_norm(clip_norm) if clip_norm else optax.identity()
+    clip = _clip(clip_norm, norm) if clip_norm else optax.identity()
     decay = optax.add_decayed_weights(weight_decay) if weight_decay else optax.identity()
     if kind == "adam":
         return optax.chain(decay, clip, optax.adam(schedule))
@@ -87,6 +90,17 @@ def make_optimizer(
         muon_weight_dimension_numbers=_as_matrices,
     )
     return optax.chain(decay, clip, muon)
+
+
+def _clip(longest: float, norm: Callable[[optax.Updates], Array]) -> optax.GradientTransformation:
+    """`optax.clip_by_global_norm` with a norm of one's own."""
+
+    def update(updates, state, params=None):
+        del params
+        length = norm(updates)
+        return jax.tree.map(lambda leaf: jnp.where(length < longest, leaf, leaf / length * longest), updates), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
 def _as_matrices(params: optax.Params) -> optax.Params:

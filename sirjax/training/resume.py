@@ -4,6 +4,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from sirjax.training import checkpoint
@@ -12,6 +14,9 @@ from sirjax.training.state import TrainState
 # Settings that may change between a run and its continuation: they do not alter what a step computes.
 FREE = (
     "run.",
+    "sir.tables",
+    "networks.remat",
+    "optimizer.accumulate",
     "schedule.epochs",
     "schedule.steps",
     "data.cache_megabytes",
@@ -55,7 +60,9 @@ def starting_state(
         return fresh
     networks, step = checkpoint.load_network_params(Path(init_from), fingerprint=fingerprint)
     logger.info("networks from %s, step %d", init_from, step)
-    return fresh.replace(params={**fresh.params, "networks": networks})
+    # A copy: a step gives its state's buffers away, each once.
+    averaged = None if fresh.averaged is None else jax.tree.map(jnp.copy, networks)
+    return fresh.replace(params={**fresh.params, "networks": networks}, averaged=averaged)
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """From settings to parts: the one place below the command line that reads the config's names."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
+import optax
 from ml_collections import ConfigDict
 
 from sirjax import decode
@@ -16,7 +18,10 @@ from sirjax.morphable.storage import fingerprint
 from sirjax.networks.model import FaceNetworks, make_networks
 from sirjax.networks.pretrained import load_vgg16
 from sirjax.training import checkpoint
-from sirjax.training.optimizer import make_schedule
+from sirjax.training.identity_table import choose_tables, gradient_norm
+from sirjax.training.optimizer import make_optimizer, make_schedule
+from sirjax.training.parallel import DEVICES
+from sirjax.training.step import make_train_step
 from sirjax.training.terms import Frozen, Method, center_weight_of
 
 Settings = Any  # a ConfigDict or a part of one; its attributes have no static types
@@ -35,8 +40,8 @@ def is_orthonormal(model: FaceModel, tolerance: float = 1e-4) -> bool:
     return orthonormality_error(model) < tolerance
 
 
-def make_networks_for(settings: Settings, face_model: FaceModel) -> FaceNetworks:
-    """The networks of `config.networks`, with as many outputs as the face model has modes."""
+def make_networks_for(settings: Settings, face_model: FaceModel, *, remat: bool = False) -> FaceNetworks:
+    """The networks of `config.networks`, with as many outputs as the face model has modes; `remat` is for training."""
     return make_networks(
         settings.preset,
         num_shape=face_model.num_shape,
@@ -45,6 +50,7 @@ def make_networks_for(settings: Settings, face_model: FaceModel) -> FaceNetworks
         shared_stages=settings.shared_stages,
         albedo_maps=settings.albedo_maps,
         block_bias=settings.block_bias,
+        remat=remat,
         dtype=jnp.dtype(settings.dtype),
     )
 
@@ -147,6 +153,50 @@ def make_schedule_for(settings: Settings, timeline: Timeline):
         decay=settings.decay,
         warmup_steps=settings.warmup_steps,
     )
+
+
+def with_tables(
+    method: Method, settings: Settings, face_model: FaceModel, *, num_identities: int, num_devices: int
+) -> Method:
+    """The method with class weights and centers kept as `config.sir` says."""
+    tables = choose_tables(
+        settings.tables,
+        num_identities=num_identities,
+        num_shape=face_model.num_shape,
+        num_devices=num_devices,
+        sampled=settings.sampled_negatives,
+    )
+    return dataclasses.replace(method, tables=tables)
+
+
+def make_optimizer_for(settings: Settings, schedule: optax.Schedule, method: Method) -> optax.GradientTransformation:
+    """The optimizer of `config.optimizer`, with the gradient norm that `method`'s tables need."""
+    return make_optimizer(
+        schedule,
+        kind=settings.kind,
+        muon_factor=settings.muon_factor,
+        weight_decay=settings.weight_decay,
+        clip_norm=settings.clip_norm,
+        norm=gradient_norm(method.tables),
+    )
+
+
+def make_step_for(
+    settings: Settings, networks: FaceNetworks, optimizer: optax.GradientTransformation
+) -> Callable[[Method], Callable]:
+    """Makes one device's step of a phase's method, with `config.optimizer`'s accumulation and average."""
+
+    def of_method(method: Method) -> Callable:
+        return make_train_step(
+            networks,
+            optimizer,
+            method,
+            axis_name=DEVICES,
+            accumulate=settings.accumulate,
+            ema_decay=settings.ema_decay,
+        )
+
+    return of_method
 
 
 @dataclasses.dataclass(frozen=True)

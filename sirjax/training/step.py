@@ -6,18 +6,35 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
+from flax import struct
+from jax import Array
 
-from sirjax.losses import sir
 from sirjax.losses.total import masked_mean, weighted_total
-from sirjax.morphable import coefficients as units
+from sirjax.training import accumulation, identity_table
 from sirjax.training import terms as loss_terms
 from sirjax.training.state import TrainState
 from sirjax.training.terms import Frozen, Method
 from sirjax.types import NO_IDENTITY, Batch
 
 
+@struct.dataclass
+class Seen:
+    """What the rest of the step needs of the networks' reading of each sample."""
+
+    shape: Array  # [B, S] whitened
+    trust: Array  # [B] how far it may move its center
+    landmark_error: Array  # [B] pixels
+    visible: Array | None  # [D] share of the image, of drawn samples
+
+
 def make_train_step(
-    networks: nn.Module, optimizer: optax.GradientTransformation, method: Method, *, axis_name: str | None = None
+    networks: nn.Module,
+    optimizer: optax.GradientTransformation,
+    method: Method,
+    *,
+    axis_name: str | None = None,
+    accumulate: int = 1,
+    ema_decay: float = 0.0,
 ) -> Callable[[TrainState, Batch, Frozen], tuple[TrainState, dict]]:
     """Returns `step(state, batch, frozen) -> (state, metrics)`; with `axis_name`, one device's part of it.
 
@@ -25,65 +42,89 @@ def make_train_step(
     every device's share, so that the mean over devices is the gradient of the global batch.
     Metrics are scalars, equal on every device: the mean of each unweighted term, the total, and some measures.
     A step whose total or gradient is not finite changes nothing but the counters.
-    """
-    weights = method.weights
 
-    def loss_fn(params, state: TrainState, batch: Batch, frozen: Frozen):
-        mirrored = loss_terms.drawn_mirrored(method, state.step, len(batch.image), axis_name)
+    Args:
+      networks, optimizer, method: what is trained, how and by which losses.
+      axis_name: of the devices; None: there is one, and it keeps the tables whole.
+      accumulate: micro-batches that each device's batch is read in.
+      ema_decay: of the moving average of the networks' parameters, reached after some steps; 0: none is kept.
+    """
+    norm = identity_table.gradient_norm(method.tables)
+
+    def loss_fn(params, state: TrainState, frozen: Frozen, whole: loss_terms.WholeStep, index, part):
+        batch, mirrored = part
         reading = loss_terms.read_batch(networks, method, params["networks"], frozen, batch.image, mirrored)
         terms = loss_terms.reconstruction_terms(method, frozen, batch, reading)
         kl = jnp.zeros(())
         if method.uses_identities and state.centers is not None:
-            identity, kl = loss_terms.identity_terms(
-                method, frozen, batch, reading, params["class_weights"], state.centers, axis_name
-            )
+            tables = params["class_weights"], state.centers
+            identity, kl = loss_terms.identity_terms(method, frozen, batch, reading, *tables, axis_name, whole, index)
             terms |= identity
+        has_identity = batch.identity != NO_IDENTITY
         total, metrics = weighted_total(
-            terms, kl, batch.has_landmarks, batch.identity != NO_IDENTITY, weights, axis_name=axis_name
+            terms, kl, batch.has_landmarks, has_identity, method.weights, axis_name=axis_name, members=whole.members
         )
-        return total, (metrics, reading)
+        return total, (metrics, _seen(method, batch, reading))
 
     def train_step(state: TrainState, batch: Batch, frozen: Frozen) -> tuple[TrainState, dict]:
-        grads, (metrics, reading) = jax.grad(loss_fn, has_aux=True)(state.params, state, batch, frozen)
+        mirrored = loss_terms.drawn_mirrored(method, state.step, len(batch.image), axis_name)
+        parts = accumulation.into_parts((batch, mirrored), accumulate)
+        whole = accumulation.look_ahead(networks, method, state, parts[0], axis_name)
+
+        def gradient_of(index, part):
+            gradient = jax.grad(loss_fn, has_aux=True)
+            grads, (metrics, seen) = gradient(state.params, state, frozen, whole, index, part)
+            return (grads, metrics), seen
+
+        (grads, metrics), seen = accumulation.add_up(gradient_of, parts, accumulate)
         if axis_name is not None:
-            grads = jax.lax.pmean(grads, axis_name)
-        gradient_norm = optax.tree.norm(grads)
+            grads = identity_table.reduce_gradients(grads, sharded=method.tables is not None)
+        gradient_norm = norm(grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
         updated = state.replace(
-            params=optax.apply_updates(state.params, updates),
+            params=params,
             opt_state=opt_state,
-            centers=moved_centers(state, batch, frozen, reading),
+            centers=moved_centers(state, batch, frozen, seen),
+            averaged=averaged(state, params["networks"]),
         )
         finite = jnp.isfinite(metrics["total"]) & jnp.isfinite(gradient_norm)
         kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, state)
         new_state = kept.replace(step=state.step + 1, skipped=state.skipped + (~finite).astype(jnp.int32))
-        return new_state, metrics | measures(batch, reading) | {"gradient_norm": gradient_norm}
+        return new_state, metrics | _measures(batch, seen, axis_name) | {"gradient_norm": gradient_norm}
 
-    def moved_centers(state: TrainState, batch: Batch, frozen: Frozen, reading: loss_terms.Reading):
+    def moved_centers(state: TrainState, batch: Batch, frozen: Frozen, seen: Seen):
         if not method.uses_identities or method.center == "none" or state.centers is None:
             return state.centers
-        trust = jnp.ones(len(batch.identity))
-        if method.center == "weighted":
-            trust = sir.neutral_frontal_confidence(
-                reading.camera.rotation,
-                reading.output.expression,
-                form=method.pose_weight,
-                decay=method.expression_decay,
-            )
-        shape_mm = units.to_millimeters(reading.output.shape, frozen.face_model.shape_std)
-        return sir.update_centers(
-            state.centers, shape_mm, batch.identity, trust, rate=method.center_rate, axis_name=axis_name
-        )
+        samples = seen.shape, batch.identity, seen.trust
+        return loss_terms.moved_centers(method, frozen, state.centers, *samples, axis_name)
 
-    def measures(batch: Batch, reading: loss_terms.Reading) -> dict:
-        everyone = jnp.ones_like(batch.has_landmarks)
-        shape_norm = jnp.linalg.norm(reading.output.shape, axis=-1)
-        values = {"shape_norm": masked_mean(shape_norm, everyone, axis_name)}
-        error = jnp.linalg.norm(reading.landmarks - batch.landmarks, axis=-1).mean(axis=-1)
-        values["landmark_error_px"] = masked_mean(error, batch.has_landmarks, axis_name)
-        if reading.rendering is not None:
-            visible = reading.rendering.mask.mean(axis=(1, 2))
-            values["visible"] = masked_mean(visible, everyone[: len(visible)], axis_name)
-        return values
+    def averaged(state: TrainState, params: dict):
+        if state.averaged is None:
+            return None
+        # Young averages forget faster: random first parameters would stay in them for 1 / (1 - decay) steps.
+        decay = jnp.minimum(ema_decay, (1.0 + state.step) / (10.0 + state.step))
+        return jax.tree.map(lambda old, new: old + (1.0 - decay) * (new - old), state.averaged, params)
 
     return train_step
+
+
+def _seen(method: Method, batch: Batch, reading: loss_terms.Reading) -> Seen:
+    rendering = reading.rendering
+    return Seen(
+        shape=reading.output.shape,
+        trust=loss_terms.center_trust(method, reading),
+        landmark_error=jnp.linalg.norm(reading.landmarks - batch.landmarks, axis=-1).mean(axis=-1),
+        visible=None if rendering is None else rendering.mask.mean(axis=(1, 2)),
+    )
+
+
+def _measures(batch: Batch, seen: Seen, axis_name: str | None) -> dict:
+    everyone = jnp.ones_like(batch.has_landmarks)
+    values = {
+        "shape_norm": masked_mean(jnp.linalg.norm(seen.shape, axis=-1), everyone, axis_name),
+        "landmark_error_px": masked_mean(seen.landmark_error, batch.has_landmarks, axis_name),
+    }
+    if seen.visible is not None:
+        values["visible"] = masked_mean(seen.visible, everyone[: len(seen.visible)], axis_name)
+    return values

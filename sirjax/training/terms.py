@@ -8,16 +8,18 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from sirjax import decode as decoding
 from sirjax.geometry.camera import CameraTemplate
 from sirjax.losses import landmark, margin, perceptual, photometric, regularization, sir
-from sirjax.losses.total import LossWeights
+from sirjax.losses.total import LossWeights, Members
 from sirjax.morphable import coefficients as units
 from sirjax.morphable.model import FaceModel
 from sirjax.networks.vgg16 import VGG16Features
-from sirjax.types import NO_IDENTITY, Batch, Camera, Coefficients, NetworkOutput, Rendering
+from sirjax.training import identity_table
+from sirjax.training.identity_table import Classes, ShardedTables
+from sirjax.types import Batch, Camera, Coefficients, NetworkOutput, Rendering
 
 
 @struct.dataclass
@@ -47,6 +49,7 @@ class Method:
     pose_weight: str = "paper"  # or relu_cos
     expression_decay: float = 1 / 3
     kl_scope: str = "identity"  # or all
+    tables: ShardedTables | None = None  # how class weights and centers are spread; None: one copy on each device
     renders: bool = True  # off in the first phase of the warm-up: landmarks only, nothing is drawn
     drawn_share: float = 1.0  # of each device's samples that are drawn, in (0, 1]
     compares_features: bool = True  # the perceptual loss; needs VGG16
@@ -149,6 +152,16 @@ def reconstruction_terms(
     return terms
 
 
+@struct.dataclass
+class WholeStep:
+    """What a micro-batch must know of all samples of its step, so that losses of parts add up to the loss of all."""
+
+    members: Members  # of all devices
+    classes: Classes | None  # of this device's rows of sharded tables
+    codes: Array | None  # [K, M, S] whitened shapes of this device's K micro-batches; None: one micro-batch
+    in_kl: Array  # bool [K, M], whose shapes the KL term is about
+
+
 def identity_terms(
     method: Method,
     frozen: Frozen,
@@ -157,9 +170,21 @@ def identity_terms(
     class_weights: Float[Array, "C S"],
     centers: Float[Array, "C S"],
     axis_name: str | None,
+    whole: WholeStep,
+    index: Int[Array, ""],
 ) -> tuple[dict[str, Float[Array, " B"]], Float[Array, ""]]:
-    """The SIR loss: classification and center terms per sample, KL of the global batch (Eqs. 17-21)."""
+    """The SIR loss: classification and center terms per sample, KL of the global batch (Eqs. 17-21).
+
+    The KL term is not a sum over samples: every micro-batch (this one is number `index`) computes it of all of them,
+    its own shapes live and the others constant, and counts its share of the value, but the whole gradient of its own
+    shapes.
+    """
     whitened = reading.output.shape
+    shapes = whitened[None] if whole.codes is None else whole.codes.at[index].set(whitened)
+    kl = sir.kl_to_standard_normal(shapes.reshape(-1, shapes.shape[-1]), whole.in_kl.reshape(-1), axis_name=axis_name)
+    kl = kl + jax.lax.stop_gradient(kl / len(shapes) - kl)
+    if method.tables is not None:
+        return _sharded_identity_terms(method, frozen, batch, whitened, class_weights, centers, whole.classes), kl
     shape_mm = units.to_millimeters(whitened, frozen.face_model.shape_std)
     terms = {}
     if method.softmax != "none":
@@ -169,10 +194,54 @@ def identity_terms(
         )
     if method.center != "none":
         terms["center"] = sir.center_loss(shape_mm, centers, batch.identity)
-    member = (
-        batch.identity != NO_IDENTITY if method.kl_scope == "identity" else jnp.ones_like(batch.identity, dtype=bool)
+    return terms, kl
+
+
+def _sharded_identity_terms(
+    method: Method,
+    frozen: Frozen,
+    batch: Batch,
+    whitened: Float[Array, "B S"],
+    class_weights: Float[Array, "R S"],
+    centers: Float[Array, "R S"],
+    classes: Classes,
+) -> dict[str, Float[Array, " B"]]:
+    everyone = identity_table.gather(whitened, batch.identity, len(centers))
+    shape_mm = units.to_millimeters(everyone.whitened, frozen.face_model.shape_std)
+    terms = {}
+    if method.softmax != "none":
+        embedding = shape_mm if method.embedding == "raw" else everyone.whitened
+        terms["softmax"] = identity_table.classification_loss(
+            method.softmax, embedding, class_weights, everyone, classes, scale=method.scale, margin=method.margin
+        )
+    if method.center != "none":
+        terms["center"] = identity_table.center_loss(shape_mm, centers, everyone)
+    return {name: identity_table.of_this_device(values) for name, values in terms.items()}
+
+
+def center_trust(method: Method, reading: Reading) -> Float[Array, " B"]:
+    """How far each sample may move its center (Eq. 19); 1 for plain centers."""
+    if method.center != "weighted":
+        return jnp.ones(len(reading.output.shape))
+    return sir.neutral_frontal_confidence(
+        reading.camera.rotation, reading.output.expression, form=method.pose_weight, decay=method.expression_decay
     )
-    return terms, sir.kl_to_standard_normal(whitened, member, axis_name=axis_name)
+
+
+def moved_centers(
+    method: Method,
+    frozen: Frozen,
+    centers: Float[Array, "C S"],
+    whitened: Float[Array, "B S"],
+    identity: Int[Array, " B"],
+    trust: Float[Array, " B"],
+    axis_name: str | None,
+) -> Float[Array, "C S"]:
+    """The centers after the global batch (Eq. 20)."""
+    shape_mm = units.to_millimeters(whitened, frozen.face_model.shape_std)
+    if method.tables is not None:
+        return identity_table.update_centers(centers, shape_mm, identity, trust, rate=method.center_rate)
+    return sir.update_centers(centers, shape_mm, identity, trust, rate=method.center_rate, axis_name=axis_name)
 
 
 def center_weight_of(face_model: FaceModel, weight_mm2: float) -> float:

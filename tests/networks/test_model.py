@@ -161,3 +161,8 @@ def randomized(networks, image, rng):
     """Parameters without zeros, so that every output depends on the image."""
     params = jax.eval_shape(networks.init, jax.random.key(0), image)["params"]
     return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape) * 0.1, jnp.float32), params)
+
+
+@pytest.mark.parametrize("preset", ["sphere20", "tiny"])
+def test_computing_layers_again_changes_no_parameter(preset):
+    assert shapes(make_networks(preset, remat=True, **SIZES)) == shapes(make_networks(preset, **SIZES))

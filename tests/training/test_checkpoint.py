@@ -9,6 +9,7 @@ from flax import linen as nn
 
 from sirjax.training import checkpoint
 from sirjax.training.checkpoint import CheckpointStore
+from sirjax.training.identity_table import ShardedTables, place
 from sirjax.training.parallel import replicate
 from sirjax.training.state import TrainState, initial_state
 
@@ -124,3 +125,59 @@ def test_a_directory_without_a_run_is_named(tmp_path):
 def test_settings_survive_the_trip(tmp_path):
     checkpoint.save_config(tmp_path, {"a": {"b": [1, 2]}, "c": 0.5})
     assert checkpoint.load_config(tmp_path) == {"a": {"b": [1, 2]}, "c": 0.5}
+
+
+def with_tables(step, rng, num_devices):
+    """A state whose tables are sharded over devices; 0: replicated. Rows as `state_after` draws them."""
+    whole = state_after(step, rng)
+    if not num_devices:
+        return whole
+    tables, devices = ShardedTables(5, num_devices), jax.devices()[:num_devices]
+    state = initial_state(
+        Small(),
+        optax.adam(0.1),
+        num_identities=5,
+        num_shape=3,
+        seed=0,
+        image_size=(4, 4),
+        tables=tables,
+        devices=devices,
+    )
+    rows = np.zeros((num_devices * tables.rows, 3), np.float32)
+    rows[:5] = whole.centers
+    return place(state.replace(step=whole.step, centers=rows.reshape(num_devices, -1, 3)), devices)
+
+
+def rows_of(state):
+    return jax.tree.map(
+        lambda leaf: np.asarray(leaf).reshape(-1, leaf.shape[-1])[:5] if leaf.ndim > 1 else np.asarray(leaf),
+        (state.params["class_weights"], state.opt_state, state.centers),
+    )
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 2), (2, 4), (4, 4), (2, 0), (0, 4)])
+def test_sharded_tables_go_on_on_any_number_of_devices(tmp_path, before, after):
+    saved = with_tables(7, np.random.default_rng(1), before)
+    with CheckpointStore(tmp_path, fingerprint="abc", num_identities=5) as store:
+        store.save(7, saved)
+    like = with_tables(0, np.random.default_rng(2), after)
+    with CheckpointStore(tmp_path, fingerprint="abc", num_identities=5) as store:
+        restored = store.restore_latest(like)
+    assert int(restored.step) == 7
+    assert_equal(rows_of(restored), rows_of(saved))
+    same = jax.tree.map(lambda got, wanted: got.sharding.is_equivalent_to(wanted.sharding, got.ndim), restored, like)
+    assert all(jax.tree.leaves(same))
+    if after:
+        assert restored.centers.shape == like.centers.shape
+        assert not np.asarray(restored.centers).reshape(-1, 3)[5:].any()
+
+
+def test_the_moving_average_is_what_prediction_reads(tmp_path, rng):
+    state = state_after(4, rng)
+    averaged = jax.tree.map(lambda leaf: leaf + 1.0, state.params["networks"])
+    state = state.replace(averaged=averaged)
+    with CheckpointStore(tmp_path, fingerprint="abc") as store:
+        store.save(4, state)
+    assert_equal(checkpoint.load_network_params(tmp_path)[0], averaged)
+    with CheckpointStore(tmp_path, fingerprint="abc") as store:
+        assert_equal(store.restore_latest(state), state)

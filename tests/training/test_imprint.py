@@ -8,6 +8,7 @@ import pytest
 from sirjax import decode as decoding
 from sirjax.data.records import open_records
 from sirjax.networks.model import make_networks
+from sirjax.training.identity_table import CLASS_WEIGHTS, ShardedTables, place
 from sirjax.training.imprint import imprint, is_imprinted, mean_codes
 from sirjax.training.optimizer import make_optimizer, make_schedule
 from sirjax.training.state import initial_state
@@ -57,6 +58,25 @@ def test_centers_are_the_plain_means_of_the_networks_codes_without_weights(dome_
     np.testing.assert_allclose(got.centers, expected, rtol=1e-3, atol=1e-4)
     directions = expected / np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(got.params["class_weights"], directions, rtol=1e-3, atol=1e-4)
+
+
+def test_sharded_tables_receive_the_same_rows(dome_records, untrained):
+    records = open_records(dome_records / "identity")
+    frozen = Frozen(FACE_MODEL, decoding.camera_template(FACE_MODEL), None)
+    expected = imprint(with_random_shape_head(untrained), NETWORKS, frozen, Method(), records)
+    tables, devices = ShardedTables(4, 3), jax.devices()[:3]  # two rows each, the last device has none that counts
+    rows = np.zeros((3, 2, FACE_MODEL.num_shape), np.float32)
+    sharded = untrained.replace(params={**untrained.params, CLASS_WEIGHTS: rows}, centers=rows)
+    sharded = place(with_random_shape_head(sharded), devices)
+    assert tables.rows == 2
+    got = imprint(sharded, NETWORKS, frozen, Method(), records)
+    for ours, theirs, before in (
+        (got.centers, expected.centers, sharded.centers),
+        (got.params[CLASS_WEIGHTS], expected.params[CLASS_WEIGHTS], sharded.params[CLASS_WEIGHTS]),
+    ):
+        assert ours.sharding.is_equivalent_to(before.sharding, 3)
+        np.testing.assert_allclose(ours.reshape(6, -1)[:4], theirs, rtol=1e-5, atol=1e-6)
+        assert not np.asarray(ours).reshape(6, -1)[4:].any()
 
 
 def test_networks_that_see_the_mean_face_in_everybody_keep_their_random_directions(dome_records, untrained):

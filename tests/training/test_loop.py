@@ -50,6 +50,33 @@ def test_going_on_equals_never_having_stopped(small_config, tmp_path):
     assert_same_state(train(small_config, tmp_path / "parts", progress=False), whole)
 
 
+@pytest.mark.slow
+def test_a_run_begun_with_sharded_tables_in_parts_goes_on_with_replicated_ones(small_config, tmp_path):
+    small_config.optimizer.schedule = "constant"
+    small_config.losses.drawn_share = 1.0  # parts draw the first samples of each
+    small_config.optimizer.ema_decay = 0.5
+    small_config.sir.tables = "replicated"
+    whole = train(small_config, tmp_path / "whole", progress=False)
+    small_config.sir.tables = "sharded"
+    small_config.optimizer.accumulate = 2
+    small_config.networks.remat = True
+    small_config.schedule.steps = 3
+    begun = train(small_config, tmp_path / "parts", progress=False)
+    assert begun.centers.ndim == 3
+    small_config.sir.tables = "replicated"
+    small_config.optimizer.accumulate = 1
+    small_config.networks.remat = False
+    small_config.schedule.steps = 6
+    ended = train(small_config, tmp_path / "parts", progress=False)
+    for part in ("centers", "averaged"):
+        expected = jax.device_get(getattr(whole, part))
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * np.abs(b).max()),
+            jax.device_get(getattr(ended, part)),
+            expected,
+        )
+
+
 def test_the_first_stage_feeds_the_second(small_config, tmp_path):
     small_config.sir.weight = 0.0
     small_config.data.identity = ""

@@ -10,7 +10,7 @@ from tests.training.test_checkpoint import Small
 
 
 def test_class_weights_are_unit_rows_drawn_from_a_cube():
-    rows = np.asarray(initial_class_weights(jax.random.key(0), 2000, 3))
+    rows = np.asarray(initial_class_weights(jax.random.key(0), jnp.arange(2000), 3))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=-1), 1.0, rtol=1e-5)
     # Uniform in the cube, not on the sphere: directions toward corners are likelier than along axes.
     assert (np.abs(rows).max(axis=-1) > 0.97).mean() < 0.1
