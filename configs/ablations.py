@@ -1,4 +1,4 @@
-"""The stages that the experiments compare: the demo's, shorter, with the SIR loss's parts switched on and off.
+"""The stages that the experiments compare: the demo's, the second one shorter and with the SIR loss's parts on and off.
 
   sirjax train --config ablations:warmup --workdir runs/warmup --config.data.landmark=...
   sirjax train --config ablations:sm+wc+kl --workdir runs/full --config.init_from=runs/warmup ...
@@ -22,10 +22,7 @@ def get_config(variant: str = "sm+wc+kl") -> Any:
       ValueError: if the variant names an unknown loss, or both kinds of centers.
     """
     if variant == "warmup":
-        config = demo.get_config("warmup")
-        config.schedule.steps = 3000
-        config.run.image_every = 0
-        return config
+        return demo.get_config("warmup")
     parts = set() if variant == "none" else set(variant.split("+"))
     if not parts <= set(PARTS) or {"c", "wc"} <= parts:
         raise ValueError(

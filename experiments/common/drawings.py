@@ -9,8 +9,8 @@ from sirjax.pictures.views import clay_view, error_view, place_in_view
 from sirjax.report import Picture, Pictures
 
 TILE = 150  # pixels
-TURNED = 35.0  # degrees
-_ZOOM = 1.75  # the head's picture over the tile
+TURNED = 30.0  # degrees
+_ZOOM = 1.5  # the head's picture over the tile
 
 
 def clay(model: FaceModel, vertices: Float[np.ndarray, "V 3"], yaw: float = TURNED) -> UInt8[np.ndarray, "_ _ 3"]:
@@ -47,7 +47,7 @@ def _large() -> int:
 def _close_up(model: FaceModel, image: np.ndarray, yaw: float) -> np.ndarray:
     """The tile around the face's middle, a little above the nose tip of the mean face."""
     mean = np.asarray(model.mean)
-    tip = np.asarray(landmarks_of(model, model.mean[None])[0, NOSE_TIP]) * [1, 1, 0.35] + [0, 6, 0]
+    tip = np.asarray(landmarks_of(model, model.mean[None])[0, NOSE_TIP]) * [1, 1, 0.6] + [0, 4, 0]
     left, top = place_in_view(model, tip[None].astype(mean.dtype), yaw, len(image))[0, :2] - TILE / 2
     limit = len(image) - TILE
     row, column = (int(np.clip(round(float(value)), 0, limit)) for value in (top, left))

@@ -5,6 +5,7 @@ experiment finds what the first one trained, and changed settings never reuse an
 """
 
 import dataclasses
+import fcntl
 import functools
 import hashlib
 import json
@@ -162,9 +163,19 @@ class Study:
         folder = self.root / "runs" / f"{training.name}-{_settings_hash(flatten(config.to_dict()))}"
         if (folder / FINISHED).is_file():
             return folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another experiment may be training this very run: wait for it
+            if not (folder / FINISHED).is_file():
+                self._train(training, config, folder)
+        return folder
+
+    def _train(self, training: Training, config: Any, folder: Path) -> None:
         logger.info("training %s for %d steps in %s", training.name, config.schedule.steps, folder)
         begun = time.perf_counter()
-        train(config, folder, progress=sys.stderr.isatty())
+        state = train(config, folder, progress=sys.stderr.isatty())
+        if int(state.step) < config.schedule.steps:
+            raise SystemExit(f"stopped at step {int(state.step)} of {folder}: the same command goes on")
         facts = {
             "training": dataclasses.asdict(training),
             "steps": config.schedule.steps,
@@ -173,7 +184,6 @@ class Study:
             "provenance": provenance(),
         }
         write_text(folder / FINISHED, json.dumps(facts, indent=2) + "\n")
-        return folder
 
 
 def _settings_hash(settings: dict[str, Any]) -> str:

@@ -44,7 +44,8 @@ def run(study: Study) -> Outcome:
             )
         for person in people:
             tiles.append([drawings.clay(methods.model, face(methods.model, f * shapes[person])) for f in FACTORS])
-    labels = [[f"{label(name)} x {factor:g}" for factor in FACTORS] for name in names for _ in people]
+    shorts = ["truth" if name == "truth" else "read" for name in names]
+    labels = [[f"{short} x {factor:g}" for factor in FACTORS] for short in shorts for _ in people]
     picture = compose(tiles, labels=labels)
     columns = ["shapes", "factor", "|alpha|", "|alpha/sigma|", "from the mean face, RMS", "between people, RMS"]
     return Outcome(

@@ -1,0 +1,131 @@
+"""Puts results into the project and writes the READMEs from them:
+
+  python -m experiments.publish                           rewrites the READMEs from the results that are shipped
+  python -m experiments.publish --results runs/experiments/results     copies results.json and pictures first
+
+Writes experiments/NAME/README.md, and what stands between the markers in experiments/README.md and README.md.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from experiments.common.command import NAMES, module_of
+from experiments.common.outcome import RESULTS, ResultTable, load_tables
+from sirjax.files import write_bytes, write_text
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- written by experiments.publish -->", "<!-- end -->"
+HEADLINE = "table2_ablation"  # whose first table the project's README shows
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, help="folder with a results folder for each experiment")
+    args = parser.parse_args(argv)
+    if args.results:
+        for name in NAMES:
+            copy_results(args.results / name, ROOT / "experiments" / name)
+    for path, text in readmes(ROOT).items():
+        write_text(path, text)
+        print(path.relative_to(ROOT))
+    return 0
+
+
+def copy_results(source: Path, target: Path) -> None:
+    """Brings results.json and the pictures it names, and removes the pictures of older results.
+
+    Raises:
+      FileNotFoundError: if the experiment has not been run.
+    """
+    if not (source / RESULTS).is_file():
+        raise FileNotFoundError(f"{source / RESULTS} is missing: run `python -m experiments.{source.name}` first")
+    for old in target.glob("*.jpg"):
+        old.unlink()
+    for name in [*json.loads((source / RESULTS).read_text(encoding="utf-8"))["pictures"], RESULTS]:
+        write_bytes(target / name, (source / name).read_bytes())
+
+
+def readmes(root: Path) -> dict[Path, str]:
+    """What each README should say, by its path."""
+    documents = {
+        name: json.loads((root / "experiments" / name / RESULTS).read_text(encoding="utf-8")) for name in NAMES
+    }
+    folders = {name: root / "experiments" / name for name in NAMES}
+    texts = {folder / "README.md": experiment_page(name, documents[name]) for name, folder in folders.items()}
+    for path, block in (
+        (root / "experiments" / "README.md", index(documents)),
+        (root / "README.md", headline(documents)),
+    ):
+        texts[path] = between_markers(path.read_text(encoding="utf-8"), block, path)
+    return texts
+
+
+def between_markers(text: str, block: str, path: Path) -> str:
+    """The text with the part between the markers replaced.
+
+    Raises:
+      ValueError: if it has not each marker once.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise ValueError(f"{path} must have the lines {BEGIN!r} and {END!r} once each")
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{block.strip()}\n\n{END}{rest.partition(END)[2]}"
+
+
+def experiment_page(name: str, document: dict[str, Any]) -> str:
+    """README.md of one experiment."""
+    question, _, rest = (module_of(name).__doc__ or "").partition("\n\n")
+    parts = [
+        f"# {document['title']}",
+        "(Written by `python -m experiments.publish`; do not edit.)",
+        question.partition(": ")[2],
+        f"```sh\npython -m experiments.{name}\n```",
+        rest.strip(),
+    ]
+    parts += [f"![{Path(picture).stem}]({picture})" for picture in document["pictures"]]
+    for table in load_tables(document):
+        parts += [f"## {table.title}", markdown(table), table.caption]
+    if document["claims"]:
+        parts += ["## What the paper says, and what came out here", claims_table(document["claims"])]
+    facts, study = document["provenance"], document["study"]
+    sets = ", ".join(f"{kind} {found['photos']} photos" for kind, found in study["sets"].items())
+    parts.append(
+        f"Protocol: {document['protocol']}. Sets: {sets} ({study['sets']['evaluate']['made_by']}). Commit "
+        f"{facts.get('commit', 'unknown')}, {facts['time']}, {facts['platform']}, jax {facts['jax']}; training of all "
+        f"runs of the study {document['seconds']['training of all runs of the study'] / 60:.0f} min."
+    )
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def index(documents: dict[str, dict[str, Any]]) -> str:
+    """The list of experiments, and all claims."""
+    lines = ["| experiment | command |", "|---|---|"]
+    for name, document in documents.items():
+        lines.append(f"| [{document['title']}]({name}/README.md) | `python -m experiments.{name}` |")
+    claims = [claim for document in documents.values() for claim in document["claims"]]
+    return "\n".join(lines) + "\n\n" + claims_table(claims)
+
+
+def headline(documents: dict[str, dict[str, Any]]) -> str:
+    """For the project's README: the ablation."""
+    return markdown(load_tables(documents[HEADLINE])[0])
+
+
+def claims_table(claims: list[dict[str, str]]) -> str:
+    """Claims with their verdicts."""
+    rows = [[claim["text"], claim["verdict"], claim["evidence"]] for claim in claims]
+    return markdown(ResultTable("", ["claim", "here", "evidence"], rows))
+
+
+def markdown(table: ResultTable) -> str:
+    """A table in Markdown."""
+    rows = [[cell.replace("|", r"\|") for cell in row] for row in [list(table.columns), *table.texts()]]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(table.columns), *lines[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""READMEs say what the shipped results say."""
+
+import json
+
+import pytest
+
+from experiments import publish
+from experiments.common.outcome import Claim, Estimate, Outcome, ResultTable, save_outcome
+
+TEXT = f"before\n\n{publish.BEGIN}\nold\n{publish.END}\nafter\n"
+
+
+def test_readmes_agree_with_the_shipped_results():
+    for path, text in publish.readmes(publish.ROOT).items():
+        shown = path.relative_to(publish.ROOT)
+        assert path.read_text(encoding="utf-8") == text, f"{shown} is out of date: python -m experiments.publish"
+
+
+def test_only_the_part_between_the_markers_changes(tmp_path):
+    got = publish.between_markers(TEXT, "new", tmp_path)
+    assert got == f"before\n\n{publish.BEGIN}\n\nnew\n\n{publish.END}\nafter\n"
+    assert publish.between_markers(got, "new", tmp_path) == got
+
+
+@pytest.mark.parametrize("text", ["", TEXT + TEXT, TEXT.replace(publish.END, "")])
+def test_missing_or_repeated_markers_are_refused(tmp_path, text):
+    with pytest.raises(ValueError, match="once each"):
+        publish.between_markers(text, "new", tmp_path)
+
+
+def test_tables_become_markdown():
+    table = ResultTable("T", ["a", "|x|"], [["one", Estimate(0.5, 0.4, 0.6, "%", 1)], ["two", None]])
+    assert publish.markdown(table) == "| a | \\|x\\| |\n|---|---|\n| one | 50.0 % [40.0, 60.0] |\n| two |  |"
+
+
+def test_an_experiment_page_shows_question_command_tables_and_claims(tmp_path):
+    table = ResultTable("Verification", ["losses", "accuracy"], [["L_sm", Estimate(0.9, unit="%", digits=1)]], "Half.")
+    study = {"sets": {"evaluate": {"photos": 7, "made_by": "synthetic"}}, "seeds": [0]}
+    facts = {
+        "title": "Table II: ablation",
+        "study": study,
+        "provenance": {"commit": "abc", "time": "2026", "platform": "Linux", "jax": "0.10"},
+        "seconds": {"training of all runs of the study": 120.0},
+    }
+    save_outcome(Outcome("p-v1", [table], [Claim("it works", "undecided", "+0.1")]), tmp_path, facts)
+    page = publish.experiment_page("table2_ablation", json.loads((tmp_path / "results.json").read_text()))
+    for part in (
+        "# Table II: ablation\n",
+        "python -m experiments.table2_ablation\n",
+        "which parts of the SIR loss",
+        "Read it: ",
+        "| L_sm | 90.0 % |",
+        "| it works | undecided | +0.1 |",
+        "Protocol: p-v1.",
+        "evaluate 7 photos (synthetic)",
+        "training of all runs of the study 2 min.",
+    ):
+        assert part in page
+
+
+def test_results_that_are_missing_name_the_command(tmp_path):
+    with pytest.raises(FileNotFoundError, match="python -m experiments.figure3_norm"):
+        publish.copy_results(tmp_path / "figure3_norm", tmp_path)
+
+
+def test_new_results_replace_old_pictures(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    (target / "old.jpg").write_bytes(b"old")
+    (source / "new.jpg").write_bytes(b"new")
+    (source / "results.json").write_text('{"pictures": ["new.jpg"]}')
+    publish.copy_results(source, target)
+    assert sorted(path.name for path in target.iterdir()) == ["new.jpg", "results.json"]
