@@ -77,14 +77,21 @@ const MeshWidget = (() => {
   // ---- drawing -------------------------------------------------------------------------------------------------------
 
   class Renderer {
-    constructor() {
+    constructor(antialias) {
       this.canvas = document.createElement("canvas");
-      this.gl = this.canvas.getContext("webgl", { antialias: true, alpha: true });
+      this.gl = this.canvas.getContext("webgl", { antialias });
       if (!this.gl || !this.gl.getExtension("OES_element_index_uint")) throw new Error("no WebGL");
       this.age = 0; // counts lost contexts: buffers made for an older one are gone
       this.setUp();
       this.canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
       this.canvas.addEventListener("webglcontextrestored", () => { this.age++; this.setUp(); scenes.forEach((s) => s.draw()); });
+    }
+
+    // Whether the main processor draws: then smooth edges would make turning five times as slow.
+    isSoftware() {
+      const info = this.gl.getExtension("WEBGL_debug_renderer_info");
+      const name = this.gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : this.gl.RENDERER);
+      return /swiftshader|llvmpipe|software|basic render/i.test(name);
     }
 
     setUp() {
@@ -384,7 +391,8 @@ const MeshWidget = (() => {
     const roots = [...document.querySelectorAll(".meshes")];
     if (!roots.length) return;
     try {
-      renderer = new Renderer();
+      renderer = new Renderer(true);
+      if (renderer.isSoftware()) renderer = new Renderer(false);
     } catch (error) {
       console.warn("meshes stay pictures:", error.message);
       return; // the still pictures stay
