@@ -77,6 +77,7 @@ setup(
             "pyright>=1.1.390",
             "pre-commit>=4",
             "scikit-image>=0.24",
+            "scikit-learn>=1.5",  # second opinion on verification figures
             "fcpw>=1.2,<2",
             "trimesh>=4",
             "tinyhtml5>=2",  # reads the reports as a browser does

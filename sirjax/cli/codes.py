@@ -47,14 +47,14 @@ def make_reader(trained: TrainedRun, batch_size: int):
     template = decoding.camera_template(model)
 
     @jax.jit
-    def read(params, images) -> Reading:
+    def read(params, images) -> tuple[jax.Array, ...]:
         output = cast(NetworkOutput, trained.networks.apply({"params": params}, images.astype(np.float32) / 255.0))
         camera = decoding.decode_camera(output, template, gains=trained.gains)
         coefficients = Coefficients(shape=output.shape, expression=output.expression)
         landmarks = decoding.project_landmarks(model, coefficients, camera)
-        return Reading(output.shape, output.expression, camera.rotation, landmarks)
+        return output.shape, output.expression, camera.rotation, landmarks
 
-    return lambda batches: in_batches(lambda batch: read(trained.params, batch), batches, batch_size)
+    return lambda batches: Reading(*in_batches(lambda batch: read(trained.params, batch), batches, batch_size))
 
 
 def read_codes(

@@ -86,14 +86,7 @@ def evaluate(
     kept = dataclasses.replace(kept, fold=folds)
     sides = [_side_shapes(s.codes, found, kept) for s, found in zip(subjects, rows, strict=True)]
 
-    agreed = None
-    if subject.basis is not None:
-        agreed = recognition.agreement(*(side[:_CHECKED_PAIRS] for side in sides[0]), subject.basis)
-        if subject.codes.source.get("orthonormal") and agreed.worst > recognition.AGREEMENT_LIMIT:
-            raise ValueError(
-                f"self-check failed: distances of parameters and of vertices differ by up to {agreed.worst:.2g}, "
-                f"the limit for an orthonormal basis is {recognition.AGREEMENT_LIMIT:g}; basis and codes do not fit"
-            )
+    agreed = None if subject.basis is None else _self_check(subject, sides[0], subject.basis)
     found, compared = {}, {}
     for descriptor in _descriptors(subjects, descriptors):
         described = [_describe(s, side, descriptor) for s, side in zip(subjects, sides, strict=True)]
@@ -119,7 +112,7 @@ def evaluate(
     return Evaluation(
         protocol=(
             f"verification-v1: {_what_was_judged(pairs, kept, identity, subject.codes)}, "
-            f"{_how_thresholds_came(kept, listed is not None, shared)}, exact thresholds, "
+            f"{_how_thresholds_came(folds, listed is not None, shared)}, exact thresholds, "
             f"95 % intervals from {resamples} draws of people, seed {seed}"
         ),
         notes=_notes(pairs, kept, identity, missing, found),
@@ -131,6 +124,18 @@ def evaluate(
         agreement=agreed,
         orthonormal=subject.codes.source.get("orthonormal"),
     )
+
+
+def _self_check(
+    subject: Subject, side: tuple[Float[np.ndarray, "P S"], Float[np.ndarray, "P S"]], basis: Float[np.ndarray, "S V3"]
+) -> Agreement:
+    agreed = recognition.agreement(side[0][:_CHECKED_PAIRS], side[1][:_CHECKED_PAIRS], basis)
+    if subject.codes.source.get("orthonormal") and agreed.worst > recognition.AGREEMENT_LIMIT:
+        raise ValueError(
+            f"self-check failed: distances of parameters and of vertices differ by up to {agreed.worst:.2g}, "
+            f"the limit for an orthonormal basis is {recognition.AGREEMENT_LIMIT:g}; basis and codes do not fit"
+        )
+    return agreed
 
 
 def draw_pairs(codes: Codes, num_pairs: int, num_folds: int, seed: int) -> PairList:
@@ -181,9 +186,10 @@ def _descriptors(subjects: list[Subject], wanted: list[str] | None) -> list[str]
     return [name for name in DESCRIPTORS if known[name] and name in (wanted or DESCRIPTORS)]
 
 
-def _describe(subject: Subject, side: tuple[np.ndarray, np.ndarray], descriptor: str) -> tuple[np.ndarray, ...]:
+def _describe(subject: Subject, side: tuple[np.ndarray, np.ndarray], descriptor: str) -> tuple[np.ndarray, np.ndarray]:
     if descriptor == "whitened":
-        return tuple(shape / np.asarray(subject.codes.shape_std, np.float64) for shape in side)
+        std = np.asarray(subject.codes.shape_std, np.float64)
+        return side[0] / std, side[1] / std
     if descriptor == "vertices":
         assert subject.basis is not None
         both = vertex_descriptors(np.concatenate(side), subject.basis)
@@ -212,11 +218,11 @@ def _what_was_judged(pairs: PairList, kept: PairList, identity: np.ndarray, code
     )
 
 
-def _how_thresholds_came(kept: PairList, listed: bool, shared: bool | None) -> str:
-    training = int(np.sum(kept.fold == verification.TRAIN_ONLY))
+def _how_thresholds_came(fold: Int[np.ndarray, " P"], listed: bool, shared: bool | None) -> str:
+    training = int(np.sum(fold == verification.TRAIN_ONLY))
     if training:
         return f"one threshold from {training} training pairs"
-    folds = len(np.unique(kept.fold))
+    folds = len(np.unique(fold))
     if shared is None:
         return f"{folds} folds of the list" if listed else f"{folds} folds drawn, no person in two"
     return f"{folds} folds made here, " + ("people in several" if shared else "no person in two")
@@ -232,6 +238,10 @@ def _notes(pairs: PairList, kept: PairList, identity: np.ndarray, missing: dict[
         share = judged.sum() / (judged.sum() + left_out)
         worst = ", ".join(f"{d} {e} {100 * share * r.result.accuracy:.2f} %" for (d, e), r in found.items())
         notes.append(f"accuracy if every pair left out counts as wrong: {worst}")
+    different = int(np.sum(~kept.same & (kept.fold != verification.TRAIN_ONLY)))
+    far = next(iter(found.values())).result.far
+    if different * far < 1:
+        notes.append(f"{different} pairs of two people: a false accept rate of {far:.1%} means none at all here")
     odd = np.sum((identity[0] == identity[1]) != kept.same)
     if odd:
         notes.append(f"{odd} pairs are labelled otherwise than the people's names say; the label counts")

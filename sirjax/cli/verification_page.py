@@ -30,8 +30,9 @@ def build_page(
     page = Page(
         title=f"Verification: {subject}" + (f" against {against}" if against else ""),
         summary=(
-            f"{_percent(main.result.accuracy, main.accuracy)} of {judged.sum()} pairs are judged right by the "
-            f"{distance} distance of {descriptor} descriptors (95 % interval from drawing people). {result.protocol}"
+            f"{_percent(main.result.accuracy, main.accuracy)} of {judged.sum()} pairs are judged right: "
+            f"{distance.capitalize()} distance of {descriptor} descriptors (95 % interval from drawing people). "
+            f"{result.protocol}"
         ),
     )
     page.add(_table(result))
@@ -55,7 +56,7 @@ def _table(result: Evaluation) -> Table:
         figures = found.result
         rows.append(
             [
-                f"{descriptor}, {distance}",
+                _name(descriptor, distance),
                 _percent(figures.accuracy, found.accuracy),
                 f"{100 * found.binomial.low:.1f} to {100 * found.binomial.high:.1f}",
                 f"{100 * figures.accuracy_std:.1f}",
@@ -81,7 +82,7 @@ def _comparison(result: Evaluation, subject: str, against: str) -> Table:
         own, i = result.found[descriptor, distance], found.difference
         rows.append(
             [
-                f"{descriptor}, {distance}",
+                _name(descriptor, distance),
                 _percent(own.result.accuracy, own.accuracy),
                 _percent(other.result.accuracy, other.accuracy),
                 f"{100 * i.mean:+.1f} [{100 * i.low:+.1f}, {100 * i.high:+.1f}]",
@@ -101,9 +102,12 @@ def _comparison(result: Evaluation, subject: str, against: str) -> Table:
 
 
 def _facts(result: Evaluation) -> Table:
-    rows: list[list[object]] = [["protocol", result.protocol], ["self-check", check_line(result)]]
-    rows += [["note", note] for note in result.notes]
-    rows += [[name, why] for name, why in list(result.missing.items())[:_LISTED]]
+    rows: list[list[object]] = [
+        ["protocol", result.protocol],
+        ["self-check", check_line(result).removeprefix("self-check: ")],
+    ]
+    rows.extend(["note", note] for note in result.notes)
+    rows.extend([name, why] for name, why in list(result.missing.items())[:_LISTED])
     if len(result.missing) > _LISTED:
         rows.append(["...", f"{len(result.missing) - _LISTED} more in results.json"])
     return Table("Protocol, and images without a code", ["", ""], rows)
@@ -120,7 +124,7 @@ def _roc(result: Evaluation, judged: np.ndarray, of_other: str) -> Plot:
     if not curves:
         (descriptor, distance), found = next(iter(result.found.items()))
         curves.append(_roc_curve(f"{descriptor} {distance}", found, result.pairs.same, judged))
-    chance = np.geomspace(1e-4, 1, 60)
+    chance = np.geomspace(1 / np.sum(judged & ~result.pairs.same), 1, 60)
     curves.append(Curve("chance", chance, chance))
     return Plot(
         "ROC",
@@ -135,7 +139,7 @@ def _roc(result: Evaluation, judged: np.ndarray, of_other: str) -> Plot:
 
 def _roc_curve(name: str, found: Recognition, same: np.ndarray, judged: np.ndarray) -> Curve:
     true, false = Roc(found.distances[judged], same[judged]).rates()
-    return Curve(name, false, true)
+    return Curve(name.replace("euclidean", "Euclidean"), false, true)
 
 
 def _histogram(found: Recognition, same: np.ndarray, judged: np.ndarray, distance: str) -> Plot:
@@ -151,7 +155,7 @@ def _histogram(found: Recognition, same: np.ndarray, judged: np.ndarray, distanc
         middle = float(np.median(finite))
         curves.append(Curve("threshold (median of the folds)", np.array([middle, middle]), np.array([0.0, top])))
     unit = "Euclidean distance of shapes, mm" if distance == "euclidean" else "cosine distance of shapes"
-    return Plot(f"Distances, {distance}", curves, x_label=unit, y_label="share of the pairs of its kind")
+    return Plot(_name("Distances", distance), curves, x_label=unit, y_label="share of the pairs of its kind")
 
 
 def _hardest(
@@ -170,7 +174,8 @@ def _hardest(
     for row in rows:
         verdict = "judged right" if main.result.correct[row] else "judged wrong"
         sides = (result.pairs.first[row], result.pairs.second[row])
-        captions = [sides[0], f"{sides[1]} — distance {main.distances[row]:.4g}, {verdict}"]
+        stems = [name.rstrip("/").rpartition("/")[2] for name in sides]
+        captions = [stems[0], f"{stems[1]}: distance {main.distances[row]:.4g}, {verdict}"]
         shown.append([Picture(pictures[n], c) for n, c in zip(sides, captions, strict=True) if n in pictures])
     what = "Farthest pairs of one person" if one_person else "Nearest pairs of two people"
     return Pictures(what, [row for row in shown if row], "Aligned crops, as the networks see them; one of a video.")
@@ -184,6 +189,10 @@ def _crops(
     listed = [sample.name for sample in records.__getitems__(range(len(records)))]
     places = {name: own[len(own) // 2] for name, own in find_samples(listed, sorted(names)).items() if own}
     return {name: decode_image(records[place].image) for name, place in places.items()}
+
+
+def _name(descriptor: str, distance: str) -> str:
+    return f"{descriptor}, {'Euclidean' if distance == 'euclidean' else distance}"
 
 
 def _percent(value: float, interval: Interval) -> str:
