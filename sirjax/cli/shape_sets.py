@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from sirjax.cli.codes import load_codes, read_codes
+from sirjax.cli.codes import face_model_of, load_codes, read_codes
 from sirjax.cli.mesh_files import read_mesh
 from sirjax.data.records import open_records
 from sirjax.evaluation.codes import Codes, vertex_descriptors, whitened
 from sirjax.evaluation.conditions import neutral_frontal_confidence
 from sirjax.morphable.builtin import builtin_face_model
 from sirjax.morphable.model import FaceModel
-from sirjax.morphable.storage import fingerprint, load_face_model
+from sirjax.morphable.storage import fingerprint
 from sirjax.training.setup import load_run
 from sirjax.types import NO_IDENTITY
 
@@ -135,12 +135,11 @@ def _of_codes(codes: Codes, model: FaceModel | None) -> ShapeSet:
 
 
 def _model_of(codes: Codes, path: Path | None) -> FaceModel | None:
-    """The face model that codes belong to, if it is named or known."""
-    wanted = codes.source.get("face_model")
-    model = load_face_model(path) if path is not None else builtin_face_model()
-    if path is not None and wanted not in (None, fingerprint(model)):
-        raise ValueError(f"{path} is not the face model these codes belong to ({str(wanted)[:12]}): give that one")
-    return model if path is not None or wanted == fingerprint(model) else None
+    """The face model that codes belong to, if it is named, or the built-in one."""
+    if path is not None:
+        return face_model_of(codes, path)
+    model = builtin_face_model()
+    return model if codes.source.get("face_model") == fingerprint(model) else None
 
 
 def _holds_vertices(path: Path) -> bool:

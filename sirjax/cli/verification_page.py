@@ -31,8 +31,7 @@ def build_page(
         title=f"Verification: {subject}" + (f" against {against}" if against else ""),
         summary=(
             f"{_percent(main.result.accuracy, main.accuracy)} of {judged.sum()} pairs are judged right: "
-            f"{distance.capitalize()} distance of {descriptor} descriptors (95 % interval from drawing people). "
-            f"{result.protocol}"
+            f"{distance.capitalize()} distance of {descriptor} descriptors (95 % interval from drawing people)."
         ),
     )
     page.add(_table(result))
@@ -172,10 +171,11 @@ def _hardest(
     pictures = _crops(result, rows, records)
     shown = []
     for row in rows:
-        verdict = "judged right" if main.result.correct[row] else "judged wrong"
+        verdict = "right" if main.result.correct[row] else "wrong"
         sides = (result.pairs.first[row], result.pairs.second[row])
         stems = [name.rstrip("/").rpartition("/")[2] for name in sides]
-        captions = [stems[0], f"{stems[1]}: distance {main.distances[row]:.4g}, {verdict}"]
+        first, second = (stem.rpartition(".")[0].replace("_", " ") or stem for stem in stems)
+        captions = [first, f"{second}: {main.distances[row]:.3g} apart, judged {verdict}"]
         shown.append([Picture(pictures[n], c) for n, c in zip(sides, captions, strict=True) if n in pictures])
     what = "Farthest pairs of one person" if one_person else "Nearest pairs of two people"
     return Pictures(what, [row for row in shown if row], "Aligned crops, as the networks see them; one of a video.")

@@ -31,7 +31,7 @@ def test_hardest_pairs_come_first(result, tmp_path):
     nearest, farthest = sections(page, "Pictures")
     captions = [[picture.caption for picture in row] for row in nearest.rows]
     assert [caption[0] for caption in captions] == ["a2", "c2", "b1"]
-    assert captions[0][1].startswith("b2: distance 7, judged")
+    assert captions[0][1].startswith("b2: 7 apart, judged")
     assert [row[0].caption for row in farthest.rows] == ["c1", "b1", "a1"]
 
 
