@@ -1,6 +1,9 @@
 """Checkpoints through orbax: written in the background, complete or not at all, the newest one wins."""
 
+import contextlib
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -104,7 +107,8 @@ def load_network_params(workdir: Path, *, fingerprint: str | None = None) -> tup
         raise FileNotFoundError(
             f"{workdir} is not a run directory: it has no {DIRECTORY}/; name the --workdir of a `sirjax train` run"
         )
-    with ocp.CheckpointManager(root, options=ocp.CheckpointManagerOptions(read_only=True)) as manager:
+    options = ocp.CheckpointManagerOptions(read_only=True, save_interval_steps=0, create=False)
+    with _quietly(), ocp.CheckpointManager(root, options=options) as manager:
         step = manager.latest_step()
         if step is None:
             raise FileNotFoundError(f"{root} holds no complete checkpoint yet; let the run reach its first one")
@@ -112,6 +116,18 @@ def load_network_params(workdir: Path, *, fingerprint: str | None = None) -> tup
             check_fingerprint(manager, step, fingerprint, root)
         restored = manager.restore(step, args=ocp.args.Composite(networks=ocp.args.StandardRestore()))
         return restored["networks"], step
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without orbax's warning that a directory opened for reading is read-only."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def check_fingerprint(manager: ocp.CheckpointManager, step: int, fingerprint: str, root: Path) -> dict:

@@ -106,13 +106,14 @@ def test_another_number_of_identities_is_refused(tmp_path, rng):
         store.restore_latest(other)
 
 
-def test_network_parameters_are_read_alone(tmp_path, rng):
+def test_network_parameters_are_read_alone(tmp_path, rng, caplog):
     state = state_after(4, rng)
     with CheckpointStore(tmp_path, fingerprint="abc") as store:
         store.save(4, state)
     params, step = checkpoint.load_network_params(tmp_path, fingerprint="abc")
     assert step == 4
     assert_equal(params, state.params["networks"])
+    assert not [record for record in caplog.records if record.name == "absl"]  # nothing that users can do about
 
 
 def test_a_directory_without_a_run_is_named(tmp_path):
