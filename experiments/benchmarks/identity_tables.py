@@ -55,7 +55,7 @@ def line(args, num_identities: int, num_devices: int, kind: str) -> str:
     memory = compiled.memory_analysis()
     kept = memory.argument_size_in_bytes
     values = [kept, memory.temp_size_in_bytes + max(memory.output_size_in_bytes - memory.alias_size_in_bytes, 0)]
-    values.append(bytes_sent(compiled.as_text()))
+    values.append(bytes_sent(compiled.as_text()) if num_devices > 1 else 0)
     row = f"| {num_identities:.0e} | {num_devices} | {kind} | " + " | ".join(f"{v / 2**20:,.1f}" for v in values)
     if args.time:
         row += f" | {1e3 * seconds_of(step, shapes):,.1f}"

@@ -76,19 +76,22 @@ def test_samples_do_not_see_each_other(rng):
     np.testing.assert_allclose(jax.jit(stages.apply)(params, x)[1:2], alone, atol=1e-5)
 
 
-def test_blocks_computed_again_give_the_same_gradients_in_less_memory(rng):
+def test_blocks_computed_again_give_the_same_gradients_and_keep_less_for_them(rng):
     image = jnp.asarray(rng.normal(size=(4, 32, 32, 3)), jnp.float32)
 
-    def compiled(remat):
+    def gradient_and_kept(remat):
         stages = Stages((16,), (8,), (2,), remat=remat)
-        params = stages.init(jax.random.key(0), image)
-        gradient = jax.grad(lambda params, image: jnp.sum(jnp.square(stages.apply(params, image))))
-        return params, jax.jit(gradient).lower(params, image).compile()
+        params = jax.jit(stages.init)(jax.random.key(0), image)
 
-    (params, plain), (same, again) = compiled(False), compiled(True)
+        def loss(params):
+            return jnp.sum(jnp.square(stages.apply(params, image)))
+
+        # What the backward pass needs of the forward pass. XLA's CPU compiler merges both computations of a block again,
+        # so that its own account of memory would not show it.
+        kept = jax.tree.leaves(jax.eval_shape(lambda params: jax.vjp(loss, params)[1], params))
+        return params, jax.jit(jax.grad(loss))(params), sum(leaf.size for leaf in kept)
+
+    (params, plain, kept), (same, again, less) = gradient_and_kept(False), gradient_and_kept(True)
     jax.tree.map(np.testing.assert_array_equal, params, same)  # names and values: checkpoints fit both
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), again(params, image), plain(params, image)
-    )
-    kept, saved = (program.memory_analysis().temp_size_in_bytes for program in (plain, again))
-    assert saved < 0.7 * kept, (saved, kept)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), again, plain)
+    assert less < 0.4 * kept, (less, kept)
