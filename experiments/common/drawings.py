@@ -1,12 +1,19 @@
 """Pictures of neutral shapes: faces in clay from the front or turned, close up, and maps of their errors."""
 
+from typing import cast
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from sirjax import decode as decoding
 from sirjax.morphable.model import NOSE_TIP, FaceModel, landmarks_of
-from sirjax.pictures.draw import fit
+from sirjax.pictures.draw import PAPER, fit, to_uint8
 from sirjax.pictures.views import clay_view, error_view, place_in_view
 from sirjax.report import Picture, Pictures
+from sirjax.training.setup import TrainedRun
+from sirjax.types import NetworkOutput
 
 TILE = 150  # pixels
 TURNED = 30.0  # degrees
@@ -33,6 +40,21 @@ def error_map(
 def crop_tile(crop: UInt8[np.ndarray, "112 96 3"]) -> UInt8[np.ndarray, "_ _ 3"]:
     """A photo's crop as large as the other tiles."""
     return fit(crop, TILE, TILE)
+
+
+def drawn_back(run: TrainedRun, crops: UInt8[np.ndarray, "B 112 96 3"]) -> UInt8[np.ndarray, "B 112 96 3"]:
+    """The faces as a run sees them (shape, expression, pose, albedo and light), drawn over their crops."""
+    images = jnp.asarray(crops, jnp.float32) / 255
+    output = cast(NetworkOutput, jax.jit(run.networks.apply)({"params": run.params}, images))
+    template = decoding.camera_template(run.face_model)
+    rendering = decoding.decode(run.face_model, output, template, gains=run.gains).rendering
+    inside = rendering.mask[..., None]
+    return to_uint8(np.asarray(rendering.image * inside + images * (1 - inside)))
+
+
+def empty_tile() -> UInt8[np.ndarray, "_ _ 3"]:
+    """Nothing, where a grid needs a tile."""
+    return np.full((TILE, TILE, 3), PAPER, np.uint8)
 
 
 def as_section(title: str, image: UInt8[np.ndarray, "H W 3"], caption: str) -> Pictures:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from configs import ablations
+from configs import ablations, default
 from experiments.demo import render_sets
 from sirjax.data.records import RecordSource, open_records
 from sirjax.files import write_text
@@ -102,9 +102,7 @@ class Study:
         training = Training("warmup", split=split)
         config = self.config(training)
         if split and self.given_warmup is not None:
-            # Settings that came after the run had their default when it was made.
-            theirs = {**flatten(config.to_dict()), **flatten(load_config(self.given_warmup))}
-            if _settings_hash(theirs) != _settings_hash(flatten(config.to_dict())):
+            if not _same_settings(self.given_warmup, config):
                 raise ValueError(
                     f"{self.given_warmup} is no warm-up of these sets with the settings of configs/ablations.py: "
                     "leave --warmup out, and one is trained"
@@ -144,7 +142,10 @@ class Study:
 
     def spent(self) -> float:
         """Seconds of training in the finished runs of this study's folder."""
-        return sum(json.loads(path.read_text())["seconds"] for path in self.root.glob(f"runs/*/{FINISHED}"))
+        return sum(facts["seconds"] for facts in self._finished())
+
+    def _finished(self) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in sorted(self.root.glob(f"runs/*/{FINISHED}"))]
 
     def describe(self) -> dict[str, Any]:
         """What a results file says of the study."""
@@ -157,17 +158,19 @@ class Study:
                 "content_sha256": records.manifest["content_sha256"],
                 "made_by": records.manifest["parameters"].get("preparer", "given"),
             }
-        return {"seeds": list(self.seeds), "shrink": self.shrink, "sets": sets}
+        commits = {str(facts["provenance"].get("commit")) for facts in self._finished()}
+        return {"seeds": list(self.seeds), "shrink": self.shrink, "sets": sets, "trained_at_commit": sorted(commits)}
 
     def _trained(self, training: Training, config: Any) -> Path:
-        folder = self.root / "runs" / f"{training.name}-{_settings_hash(flatten(config.to_dict()))}"
-        if (folder / FINISHED).is_file():
-            return folder
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # another experiment may be training this very run: wait for it
-            if not (folder / FINISHED).is_file():
-                self._train(training, config, folder)
+        folder = self.root / "runs" / f"{training.name}-{_settings_hash(config)}"
+        if not (folder / FINISHED).is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # another experiment may be training this very run: wait for it
+                if not (folder / FINISHED).is_file():
+                    self._train(training, config, folder)
+        if not _same_settings(folder, config):
+            raise ValueError(f"{folder} was trained when settings had other defaults: move it away to train it anew")
         return folder
 
     def _train(self, training: Training, config: Any, folder: Path) -> None:
@@ -186,14 +189,26 @@ class Study:
         write_text(folder / FINISHED, json.dumps(facts, indent=2) + "\n")
 
 
-def _settings_hash(settings: dict[str, Any]) -> str:
-    """Of all settings ("a.b": value) but the log's, with sets named by their content."""
-    settings = {name: value for name, value in settings.items() if not name.startswith("run.")}
-    for kind in ("data.landmark", "data.identity"):
-        if settings[kind]:
-            settings[kind] = _opened(settings[kind]).manifest["content_sha256"]
-    settings["init_from"] = Path(settings["init_from"]).name  # which ends in a hash itself, or was compared
+def _settings_hash(config: Any) -> str:
+    """Of the settings that are not the schema's defaults: those that it gains later change no name."""
+    defaults = _comparable(default.get_config().to_dict())
+    settings = {name: value for name, value in _comparable(config.to_dict()).items() if value != defaults.get(name)}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _same_settings(run: Path, config: Any) -> bool:
+    """Whether a run has these settings; those that came after it had their default when it was made."""
+    now = _comparable(config.to_dict())
+    return now | _comparable(load_config(run)) == now
+
+
+def _comparable(settings: dict[str, Any]) -> dict[str, Any]:
+    """ "a.b" -> value, without what only the log depends on; sets are named by their content, runs by their folder."""
+    flat = {name: value for name, value in flatten(settings).items() if not name.startswith("run.")}
+    for kind in ("data.landmark", "data.identity"):
+        if flat[kind]:
+            flat[kind] = _opened(Path(flat[kind])).manifest["content_sha256"]
+    return flat | {"init_from": Path(flat["init_from"]).name}
 
 
 def synthetic_sets(folder: Path, shrink: float) -> Sets:

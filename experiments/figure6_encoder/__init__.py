@@ -15,20 +15,24 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.common import measures, readings
+from experiments.common import drawings, measures, readings
 from experiments.common.methods import Methods
 from experiments.common.outcome import Claim, Estimate, Outcome, ResultTable, share, verdict
+from experiments.common.people import some_people
 from experiments.common.study import FULL, Study, Training
 from sirjax.evaluation import landmark_error
+from sirjax.evaluation.codes import Codes
+from sirjax.pictures.grid import compose, enlarge
 from sirjax.report import Curve, Plot
 
 TITLE = "Fig. 6: split and unsplit encoder"
+PEOPLE = 3  # whose faces are drawn back
 SMOOTHED = 5  # logged steps that a point of a curve is the mean of
 
 
 def run(study: Study) -> Outcome:
     methods = Methods(study)
-    task = methods.tasks[0]
+    task, labels = methods.tasks[0], _labels(study, methods)
     rows, curves, measured = [], {"softmax": [], "pixel": []}, {}
     for split in (True, False):
         for epsilon in study.epsilons:
@@ -38,8 +42,7 @@ def run(study: Study) -> Outcome:
             codes = [readings.read(run, methods.records) for run in runs]
             shapes = [np.asarray(c.shape, np.float64) for c in codes]
             verified = measures.verify(shapes, task)
-            labels = _labels(study, methods)
-            nme = np.mean([landmark_error.nme(np.asarray(c.landmarks), labels) for c in codes], axis=0)
+            nme = None if labels is None else _nme(codes, labels)
             measured[kind, epsilon] = (verified.correct, nme)
             last = [[_last(run, loss) for run in runs] for loss in ("softmax", "pixel")]
             error = measures.face_errors(shapes, methods.true_mm, methods.model) if study.has_truth else None
@@ -49,13 +52,14 @@ def run(study: Study) -> Outcome:
                     f"{epsilon:g}",
                     *(Estimate(float(np.mean(values)), digits=3) for values in last),
                     share(verified.accuracy),
-                    Estimate.of(measures.photo_interval(nme, methods.identity), "%", 2),
+                    None if nme is None else Estimate.of(measures.photo_interval(nme, methods.identity), "%", 2),
                     None if error is None else Estimate.of(measures.photo_interval(error, methods.identity), "mm"),
                 ]
             )
             for loss, found in curves.items():
                 x, y = _curve(runs, loss)
                 found.append(Curve(f"{kind}, epsilon_s {epsilon:g}", x, y))
+    picture = _renders(study, methods)
     columns = ["encoder", "epsilon_s", "recognition loss", "pixel loss", "Euclid", "landmark error (NME)", "face error"]
     caption = f"Losses: mean of the last {SMOOTHED} logged steps, on training photos."
     return Outcome(
@@ -65,17 +69,32 @@ def run(study: Study) -> Outcome:
         sections=[
             Plot("Recognition loss", curves["softmax"], "step", "L_sm (CosFace)"),
             Plot("Pixel loss", curves["pixel"], "step", "pixel loss (Eq. 11)"),
+            drawings.as_section("Faces drawn back", picture, "By the runs of the largest epsilon_s."),
         ],
+        pictures={"faces": picture},
         settings=methods.settings,
     )
+
+
+def _renders(study: Study, methods: Methods) -> np.ndarray:
+    people = some_people(methods.identity, PEOPLE)
+    rows = [int(np.flatnonzero(methods.identity == np.unique(methods.identity)[person])[0]) for person in people]
+    crops = np.stack([readings.photo(methods.records, row) for row in rows])
+    columns = [crops]
+    for split in (True, False):
+        run = study.run(Training(FULL, study.seeds[0], split, max(study.epsilons)))
+        columns.append(drawings.drawn_back(study.loaded(run), crops))
+    tiles = [[enlarge(column[i], 2) for column in columns] for i in range(len(rows))]
+    return compose(tiles, labels=[["photo", "split", "unsplit"]])
 
 
 def _claims(study: Study, methods: Methods, measured) -> list[Claim]:
     claims = []
     for epsilon in study.epsilons:
+        for loss, name in (("softmax", "recognition"), ("pixel", "pixel")):
+            claims.append(_claim_on_loss(study, epsilon, loss, name))
         split, unsplit = measured["split", epsilon], measured["unsplit", epsilon]
         accuracy = measures.pair_interval(split[0] - unsplit[0], methods.tasks[0])
-        nme = measures.photo_interval(unsplit[1] - split[1], methods.identity)
         claims.append(
             Claim(
                 f"The split encoder verifies better (epsilon_s {epsilon:g})",
@@ -83,6 +102,9 @@ def _claims(study: Study, methods: Methods, measured) -> list[Claim]:
                 f"{100 * accuracy.mean:+.1f} [{100 * accuracy.low:+.1f}, {100 * accuracy.high:+.1f}] points",
             )
         )
+        if split[1] is None:
+            continue
+        nme = measures.photo_interval(unsplit[1] - split[1], methods.identity)
         claims.append(
             Claim(
                 f"The split encoder has the smaller landmark error (epsilon_s {epsilon:g})",
@@ -93,9 +115,35 @@ def _claims(study: Study, methods: Methods, measured) -> list[Claim]:
     return claims
 
 
-def _labels(study: Study, methods: Methods) -> np.ndarray:
+def _claim_on_loss(study: Study, epsilon: float, loss: str, name: str) -> Claim:
+    """Runs of one seed see the same batches, so their losses are compared batch by batch, in the second half."""
+    differences = []
+    for seed in study.seeds:
+        split, unsplit = (
+            np.array([row[loss] for row in _rows(study.run(Training(FULL, seed, kind, epsilon)))])
+            for kind in (True, False)
+        )
+        differences.append((unsplit - split)[len(split) // 2 :])
+    joined = np.concatenate(differences)
+    interval = measures.photo_interval(joined, np.arange(len(joined)))
+    return Claim(
+        f"The split encoder reaches a lower {name} loss (epsilon_s {epsilon:g})",
+        verdict(interval),
+        f"lower by {interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}] on {len(joined)} training batches "
+        "(the interval draws batches)",
+    )
+
+
+def _nme(codes: list[Codes], labels: np.ndarray) -> np.ndarray:
+    """Landmark error of each photo, the mean over seeds."""
+    return np.mean([landmark_error.nme(np.asarray(c.landmarks), labels) for c in codes], axis=0)
+
+
+def _labels(study: Study, methods: Methods) -> np.ndarray | None:
     if study.has_truth:
         return readings.truths(methods.records).landmarks
+    if not methods.records.has_landmarks:
+        return None
     return np.stack([np.asarray(methods.records[index].landmarks) for index in range(len(methods.records))])
 
 

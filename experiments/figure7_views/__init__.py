@@ -89,16 +89,19 @@ def _picture(methods: Methods, name: str, kinds: dict[str, np.ndarray], has_trut
     count = [sum((chosen & (methods.identity == p)).any() for chosen in kinds.values()) for p in everybody]
     complete = everybody[np.argsort(-np.array(count), kind="stable")]  # those with most kinds first
     for person in complete[:PEOPLE]:
-        own = methods.identity == person
-        found = {kind: int(np.flatnonzero(chosen & own)[0]) for kind, chosen in kinds.items() if (chosen & own).any()}
+        found: dict[str, int] = {}
+        for kind, chosen in kinds.items():
+            own = np.flatnonzero(chosen & (methods.identity == person))
+            new = own[~np.isin(own, list(found.values()))]  # no photo is shown twice
+            if len(new):
+                found[kind] = int(new[0])
         photos = [drawings.crop_tile(readings.photo(methods.records, row)) for row in found.values()]
         drawn = [drawings.clay(methods.model, face(methods.model, shapes[row])) for row in found.values()]
         if has_truth:
             true = drawings.clay(methods.model, face(methods.model, methods.true_mm[next(iter(found.values()))]))
-            photos.append(np.full_like(true, 246))
             drawn.append(true)
         rows += [photos, drawn]
-        labels += [[*found, *([""] if has_truth else [])], [*([""] * len(found)), *(["truth"] if has_truth else [])]]
+        labels += [[*found], [*([""] * len(found)), *(["truth"] if has_truth else [])]]
     return compose(rows, labels=labels)
 
 

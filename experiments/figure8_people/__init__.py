@@ -2,8 +2,9 @@
 
 Compared: for pairs of people, the difference of their mean shapes by the method and of their true shapes, as maps.
 
-Read it: yellow where two people differ most. Maps of the method and of the truth should be alike; the table says how
-alike: correlation, over all pairs of people, of their distance by the method with their true distance, and of the maps.
+Read it: yellow where two people differ most; above the diagonal as the method reads them, below it in truth, so that
+mirrored cells should be alike, but for their strength. The table has the correlation, over all pairs of people, of
+their distance by the method with their true distance.
 """
 
 import numpy as np
@@ -34,13 +35,15 @@ def run(study: Study) -> Outcome:
         name: [face(methods.model, s) for s in mean_shapes(methods.codes(name)[0], methods.identity)] for name in shown
     }
     tiles, labels = [], []
-    for name in shown:
-        for a in people:
-            row = [drawings.error_map(methods.model, faces[name][b], faces[name][a], REACH) for b in people]
-            row[a] = drawings.clay(methods.model, faces[name][a], yaw=0.0)
-            tiles.append(row)
-            labels.append([f"{label(name)}: {a + 1}" if a == b else f"{a + 1} and {b + 1}" for b in people])
-    picture = compose(tiles, labels=labels, title=f"distance of two people's faces, violet 0 to yellow {REACH:g} mm")
+    for a in people:
+        # Above the diagonal the method, below it the truth: mirrored cells show the same two people.
+        side = [last if b >= a else shown[-1] for b in people]
+        row = [drawings.error_map(methods.model, faces[side[b]][b], faces[side[b]][a], REACH) for b in people]
+        row[a] = drawings.clay(methods.model, faces[last][a], yaw=0.0)
+        tiles.append(row)
+        words = ["read" if name == last else "true" for name in side]
+        labels.append([f"person {a + 1}" if a == b else f"{words[b]}: {a + 1} and {b + 1}" for b in people])
+    picture = compose(tiles, labels=labels, title=f"difference of two people's faces: violet 0, yellow {REACH:g} mm")
     triangles = np.asarray(methods.model.triangles)
     views = [
         MeshView(label(name), faces[name][0], triangles, values=np.linalg.norm(faces[name][0] - faces[name][1], axis=1))
@@ -50,7 +53,7 @@ def run(study: Study) -> Outcome:
         protocol=f"mean code of each person's photos; {methods.protocol}",
         tables=[ResultTable(*_table(study, methods, names))],
         sections=[
-            drawings.as_section("Pairs of people", picture, "Clay: the person; tinted: the difference of two."),
+            drawings.as_section("Pairs of people", picture, "Mirrored cells show the same two people."),
             Meshes("Persons 1 and 2, to turn", views, value_range=(0.0, REACH)),
         ],
         pictures={"differences": picture},

@@ -39,7 +39,7 @@ def run(study: Study) -> Outcome:
         if study.has_truth:
             maps = [drawings.error_map(methods.model, faces[name][i], faces["truth"][i], REACH) for name in names]
             errors = [np.linalg.norm(faces[name][i] - faces["truth"][i], axis=1) for name in names]
-            tiles.append([np.full_like(crop, 246), *maps])
+            tiles.append([drawings.empty_tile(), *maps])
             labels.append(["", *(f"RMS {np.sqrt(np.mean(e**2)):.2f} mm" for e in errors)])
     picture = compose(tiles, labels=labels)
     triangles = np.asarray(methods.model.triangles)

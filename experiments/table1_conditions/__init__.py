@@ -42,6 +42,7 @@ def run(study: Study) -> Outcome:
         rows.append(
             [label(name), share(euclid), share(cosine), center, Estimate.of(length), Estimate(divergence, digits=3)]
         )
+    people = len(np.unique(methods.identity))
     basis = basis_condition(np.asarray(methods.model.shape_basis))
     columns = ["codes", "1: Euclid", "1: cosine", "2: center to neutral frontal", "4: |alpha/sigma|", "4: KL per mode"]
     return Outcome(
@@ -53,7 +54,7 @@ def run(study: Study) -> Outcome:
                 rows,
                 f"Condition 2: {len(relative['warm-up'])} people of the training set who have a neutral frontal photo; "
                 "without center loss, the center is the mean code of the person's photos. "
-                f"The prior has |alpha/sigma| {ideal:.1f}; as many samples of it, KL {1 / len(methods.identity):.3f}.",
+                f"The prior has |alpha/sigma| {ideal:.1f}; as many people drawn from it, KL {1 / people:.3f}.",
             ),
             ResultTable(
                 "Condition 3",

@@ -9,7 +9,7 @@ from configs import ablations
 from experiments.common import command
 from experiments.common.study import FINISHED, Sets, Study, Training
 
-ARGUMENTS = ["--shrink", "250", "--variants", "none", "sm+wc+kl", "--epsilons", "1"]
+ARGUMENTS = ["--shrink", "250", "--variants", "sm+wc+kl", "--epsilons", "1"]
 VERDICTS = {"supported", "contradicted", "undecided"}
 
 
@@ -44,7 +44,6 @@ def test_every_experiment_ends_with_results_a_page_and_pictures(root):
 def test_runs_are_trained_once(root, capsys):
     runs = sorted(path.parent.name.rsplit("-", 1)[0] for path in root.glob(f"runs/*/{FINISHED}"))
     assert runs == [
-        "none_seed0",
         "sm+wc+kl_seed0",
         "sm+wc+kl_unsplit_seed0",
         "warmup_seed0",
