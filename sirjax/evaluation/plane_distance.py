@@ -8,9 +8,10 @@ NumPy, float64. N points, V vertices, T triangles.
 import numpy as np
 from jaxtyping import Float, Int
 
-from sirjax.evaluation.closest_point import ClosestPoints
+from sirjax.evaluation.closest_point import ClosestPoints, in_threads
 
 _ON_EDGE = 1e-6  # barycentric weight below which the closest point has left its corner's side
+_PART = 1 << 14  # points that a thread computes at a time; fixed, so that threads change nothing
 
 
 def plane_distances(
@@ -18,6 +19,8 @@ def plane_distances(
     closest: ClosestPoints,
     vertices: Float[np.ndarray, "V 3"],
     triangles: Int[np.ndarray, "T 3"],
+    *,
+    threads: int = 1,
 ) -> Float[np.ndarray, " N"]:
     """|(v - q) . n| of each point v, its closest point q of the surface and the normal n of q's triangle.
 
@@ -26,35 +29,63 @@ def plane_distances(
       closest: q, with the rows of `triangles`, all of which have an area.
       vertices: several may lie at one place, as along the seams of textures.
       triangles: rows of `vertices`.
+      threads: that share the work, with the same answers.
     """
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     normals = np.cross(b - a, c - a)
     double_area = np.linalg.norm(normals, axis=1, keepdims=True)
     normals /= double_area
-    gap = points - closest.points
-    best = np.abs(np.einsum("nc,nc->n", gap, normals[closest.triangle]))
+    fans = _Fans(_merged(vertices)[triangles], normals)
 
-    _, place = np.unique(vertices, axis=0, return_inverse=True)
-    merged = place.reshape(-1)[triangles]
-    corners = vertices[triangles[closest.triangle]]  # [N, 3, 3]
-    weights = _weights(closest.points, corners, normals[closest.triangle], double_area[closest.triangle, 0])
-    shared = weights > _ON_EDGE  # the corners that span the edge, or the corner itself, on which q lies
-    edge = np.flatnonzero(~shared.all(axis=1))
-    if len(edge) == 0:
+    def of_part(part: slice) -> np.ndarray:
+        triangle = closest.triangle[part]
+        gap = points[part] - closest.points[part]
+        best = np.abs(np.einsum("nc,nc->n", gap, normals[triangle]))
+        weights = _weights(
+            closest.points[part], vertices[triangles[triangle]], normals[triangle], double_area[triangle, 0]
+        )
+        edge = np.flatnonzero((weights <= _ON_EDGE).any(axis=1))
+        best[edge] = np.maximum(best[edge], fans.farthest(gap[edge], triangle[edge], weights[edge]))
         return best
-    own, shared = merged[closest.triangle[edge]], shared[edge]
-    pivot = own[np.arange(len(edge)), weights[edge].argmax(axis=1)]
-    # Triangles by vertex: those of vertex p are around[first[p]:first[p + 1]].
-    around = np.argsort(merged.ravel(), kind="stable") // 3
-    first = np.concatenate([[0], np.cumsum(np.bincount(merged.ravel()))])
-    for turn in range(int((first[pivot + 1] - first[pivot]).max())):
-        live = np.flatnonzero(first[pivot] + turn < first[pivot + 1])
-        other = around[first[pivot[live]] + turn]
-        has = (own[live, :, None] == merged[other][:, None, :]).any(axis=2)
-        live, other = live[(has | ~shared[live]).all(axis=1)], other[(has | ~shared[live]).all(axis=1)]
-        rows = edge[live]
-        best[rows] = np.maximum(best[rows], np.abs(np.einsum("nc,nc->n", gap[rows], normals[other])))
-    return best
+
+    parts = [slice(start, start + _PART) for start in range(0, len(points), _PART)]
+    return np.concatenate(in_threads(of_part, parts, threads)) if parts else np.zeros(0)
+
+
+class _Fans:
+    """The triangles around each place where vertices lie."""
+
+    def __init__(self, corners: Int[np.ndarray, "T 3"], normals: Float[np.ndarray, "T 3"]):
+        self._corners, self._normals = corners, normals
+        # Those of place p are around[first[p]:first[p + 1]].
+        self._around = np.argsort(corners.ravel(), kind="stable") // 3
+        self._first = np.concatenate([[0], np.cumsum(np.bincount(corners.ravel()))])
+
+    def farthest(
+        self, gap: Float[np.ndarray, "K 3"], triangle: Int[np.ndarray, " K"], weights: Float[np.ndarray, "K 3"]
+    ) -> Float[np.ndarray, " K"]:
+        """Largest |gap . n| of the triangles that share the edge or corner on which a point of `triangle` lies."""
+        best = np.zeros(len(gap))
+        own, shared = self._corners[triangle], weights > _ON_EDGE  # the corners that span the edge, or the corner
+        pivot = own[np.arange(len(own)), weights.argmax(axis=1)]
+        start, end = self._first[pivot], self._first[pivot + 1]
+        for turn in range(int((end - start).max(initial=0))):
+            live = np.flatnonzero(start + turn < end)
+            other = self._around[start[live] + turn]
+            has = (own[live, :, None] == self._corners[other][:, None, :]).any(axis=2)
+            touches = (has | ~shared[live]).all(axis=1)
+            live, other = live[touches], other[touches]
+            best[live] = np.maximum(best[live], np.abs(np.einsum("nc,nc->n", gap[live], self._normals[other])))
+        return best
+
+
+def _merged(vertices: Float[np.ndarray, "V 3"]) -> Int[np.ndarray, " V"]:
+    """A number for each place where vertices lie: the same for those that coincide."""
+    order = np.lexsort(vertices.T)
+    ordered = vertices[order]
+    number = np.empty(len(vertices), np.int64)
+    number[order] = np.concatenate([[0], np.cumsum((ordered[1:] != ordered[:-1]).any(axis=1))])
+    return number
 
 
 def _weights(

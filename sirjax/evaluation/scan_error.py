@@ -11,14 +11,15 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
-from sirjax.evaluation.closest_point import ClosestPoints, Surface, fcpw_is_installed
+from sirjax.evaluation.closest_point import Surface, fcpw_is_installed, in_threads
 from sirjax.evaluation.plane_distance import plane_distances
-from sirjax.evaluation.scan_alignment import MIN_POINTS, Alignment, fit_alignment, icp
+from sirjax.evaluation.scan_alignment import MIN_POINTS, Alignment, Fit, fit_alignment, icp
 
 CROPS = ("sphere", "no_forehead", "now")
 CROP_RADIUS = 95.0  # mm around the nose tip
 FOREHEAD = 60.0  # mm above the nose tip: about where the brows end
 MIN_LANDMARKS = 3
+_PART = 1 << 14  # triangles that a thread looks at at a time
 NOW_LANDMARKS = 7  # right eye's outer and inner corner, left eye's inner and outer, nose bottom, mouth corners
 
 
@@ -71,6 +72,7 @@ def scan_error(
     trim: float = 0.0,
     max_iterations: int = 100,
     tolerance: float = 1e-5,
+    threads: int = 1,
 ) -> ScanError:
     """Aligns a predicted neutral face to a scan and measures it.
 
@@ -90,6 +92,7 @@ def scan_error(
       trim: share of the worst pairs that the fit ignores; they are measured all the same.
       max_iterations: of the alignment.
       tolerance: relative change of the RMSE at which the alignment stops.
+      threads: that share the work, with the same figures; fcpw's search takes all cores that it is allowed anyway.
 
     Raises:
       ValueError: if the crop or the prediction has too few points, or an argument is out of range.
@@ -97,13 +100,13 @@ def scan_error(
     _check(scan_landmarks, predicted_landmarks, scale, crop, crop_radius, trim, max_iterations)
     scan, triangles = _mesh("scan", scan_vertices, scan_triangles)
     predicted, predicted_triangles = _mesh("prediction", predicted_vertices, predicted_triangles)
-    predicted_triangles = proper_triangles(predicted, predicted_triangles)
+    predicted_triangles = proper_triangles(predicted, predicted_triangles, threads)
     if len(predicted_triangles) == 0:
         raise ValueError("the prediction has no triangle with an area: check its triangles and its unit")
     tip, radius = scan[scan[:, 2].argmax()] if scan_nose_tip is None else np.asarray(scan_nose_tip), crop_radius
     if crop == "now":
         tip, radius = now_crop(np.asarray(scan_landmarks, np.float64))
-    rows, kept = crop_scan(scan, triangles, tip, radius)
+    rows, kept = crop_scan(scan, triangles, tip, radius, threads)
 
     if scan_landmarks is not None and predicted_landmarks is not None:
         start = fit_alignment(predicted_landmarks, scan_landmarks, scale=scale)
@@ -116,9 +119,9 @@ def scan_error(
         rows, kept = crop_scan(scan, kept[low[kept].all(axis=1)], tip, radius)
     points = scan[rows]
     # Points go to the prediction's frame, not the prediction to theirs: its search tree is built once.
-    surface = Surface(predicted, predicted_triangles, use_fcpw=fcpw_is_installed())
+    surface = Surface(predicted, predicted_triangles, use_fcpw=fcpw_is_installed(), threads=threads)
     fit = icp(points, surface, start, scale=scale, trim=trim, max_iterations=max_iterations, tolerance=tolerance)
-    plane, on_surface, to_vertex = _distances(points, fit.closest, predicted, predicted_triangles, fit.alignment)
+    plane, on_surface, to_vertex = _distances(points, fit, predicted, predicted_triangles, threads)
     return ScanError(
         protocol=protocol_string(
             crop,
@@ -181,6 +184,7 @@ def crop_scan(
     triangles: Int[np.ndarray, "T 3"],
     nose_tip: Float[np.ndarray, "3"],
     radius: float = CROP_RADIUS,
+    threads: int = 1,
 ) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, "K 3"]]:
     """Rows of the vertices within `radius` of the nose tip that a whole triangle uses, and those triangles.
 
@@ -190,7 +194,8 @@ def crop_scan(
       ValueError: if fewer than `MIN_POINTS` vertices remain.
     """
     near = np.linalg.norm(vertices - nose_tip[None], axis=1) <= radius
-    kept = proper_triangles(vertices, triangles[near[triangles].all(axis=1)])
+    inside = near[triangles[:, 0]] & near[triangles[:, 1]] & near[triangles[:, 2]]
+    kept = proper_triangles(vertices, triangles[inside], threads)
     rows = _named(kept, len(vertices))
     if len(rows) < MIN_POINTS:
         raise ValueError(
@@ -208,26 +213,35 @@ def _named(triangles: np.ndarray, count: int) -> np.ndarray:
     return np.flatnonzero(named)
 
 
-def proper_triangles(vertices: Float[np.ndarray, "V 3"], triangles: Int[np.ndarray, "T 3"]) -> Int[np.ndarray, "K 3"]:
+def proper_triangles(
+    vertices: Float[np.ndarray, "V 3"], triangles: Int[np.ndarray, "T 3"], threads: int = 1
+) -> Int[np.ndarray, "K 3"]:
     """Those with an area: their height above the longest edge is more than rounding."""
-    a, b, c = (vertices[triangles[:, k]] for k in range(3))
-    longest = np.max([np.sum(np.square(edge), axis=1) for edge in (b - a, c - b, a - c)], axis=0)
-    return triangles[np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-9 * longest]
+
+    def proper(part: np.ndarray) -> np.ndarray:
+        a, b, c = (vertices[part[:, k]] for k in range(3))
+        longest = np.max([np.sum(np.square(edge), axis=1) for edge in (b - a, c - b, a - c)], axis=0)
+        return part[np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-9 * longest]
+
+    parts = [triangles[start : start + _PART] for start in range(0, max(1, len(triangles)), _PART)]
+    return np.concatenate(in_threads(proper, parts, threads))
 
 
 def _distances(
-    points: np.ndarray, closest: ClosestPoints, predicted: np.ndarray, triangles: np.ndarray, alignment: Alignment
+    points: np.ndarray, fit: Fit, predicted: np.ndarray, triangles: np.ndarray, threads: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """To the closest triangle's plane, to the surface, to the closest vertex; mm."""
-    moved = alignment.invert(points)
-    plane = plane_distances(moved, closest, predicted, triangles)
-    to_vertex = nearest_vertex(moved, predicted[_named(triangles, len(predicted))])
-    return alignment.scale * plane, alignment.scale * closest.distance, alignment.scale * to_vertex
+    moved, scale = fit.alignment.invert(points), fit.alignment.scale
+    plane = plane_distances(moved, fit.closest, predicted, triangles, threads=threads)
+    to_vertex = nearest_vertex(moved, predicted[_named(triangles, len(predicted))], threads)
+    return scale * plane, scale * fit.closest.distance, scale * to_vertex
 
 
-def nearest_vertex(points: Float[np.ndarray, "N 3"], vertices: Float[np.ndarray, "W 3"]) -> Float[np.ndarray, " N"]:
+def nearest_vertex(
+    points: Float[np.ndarray, "N 3"], vertices: Float[np.ndarray, "W 3"], threads: int = 1
+) -> Float[np.ndarray, " N"]:
     """Distance to the closest of the vertices."""
-    return np.asarray(cKDTree(vertices).query(points, workers=-1)[0])
+    return np.asarray(cKDTree(vertices).query(points, workers=threads)[0])
 
 
 def _start_from_tips(
