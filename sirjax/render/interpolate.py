@@ -76,7 +76,7 @@ def _forward(backend):
     def xla(*operands):
         return (interpolate_xla(*operands),)
 
-    return image_operation(cpu, xla, ranks=(3, None, 3, 4), result_ranks=(4,), backend=backend)
+    return image_operation({"cpu": cpu, "xla": xla}, ranks=(3, None, 3, 4), result_ranks=(4,), backend=backend)
 
 
 @functools.cache
@@ -90,7 +90,7 @@ def _gradient_of_attributes(backend, num_vertices):
         none = jnp.zeros((len(gradient), num_vertices, gradient.shape[-1])) + 0 * gradient[:, :1, 0]
         return jax.vjp(lambda a: interpolate_xla(a, triangles, ids, barycentric), none)[1](gradient)
 
-    return image_operation(cpu, xla, ranks=(None, 3, 4, 4), result_ranks=(3,), backend=backend)
+    return image_operation({"cpu": cpu, "xla": xla}, ranks=(None, 3, 4, 4), result_ranks=(3,), backend=backend)
 
 
 @functools.cache
@@ -103,7 +103,7 @@ def _gradient_of_barycentric(backend):
         values = _corner_values(attributes, triangles, ids)
         return (jnp.stack([jnp.sum(gradient * value, axis=-1) for value in values], axis=-1),)
 
-    return image_operation(cpu, xla, ranks=(3, None, 3, 4), result_ranks=(4,), backend=backend)
+    return image_operation({"cpu": cpu, "xla": xla}, ranks=(3, None, 3, 4), result_ranks=(4,), backend=backend)
 
 
 def interpolate_xla(

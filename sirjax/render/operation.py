@@ -1,6 +1,6 @@
 """One differentiable-op building block: a function of image batches that any platform and any transformation can run.
 
-    custom_vmap( custom_partitioning( platform_dependent(cpu=C++ handler, default=plain JAX) ) )
+    custom_vmap( custom_partitioning( platform_dependent(cpu=C++ handler, cuda=..., default=plain JAX) ) )
 
 - platform_dependent picks the code when a program is lowered, so that one exported program runs anywhere;
 - custom_partitioning keeps the work where the images are: jit over sharded batches needs no communication;
@@ -21,33 +21,32 @@ from jax.custom_batching import custom_vmap
 from jax.experimental.custom_partitioning import custom_partitioning
 from jax.sharding import NamedSharding, PartitionSpec
 
+from sirjax.render.backends import Choice, without_callbacks
+
 Function = Callable[..., tuple[Array, ...]]
 
 
 def image_operation(
-    cpu: Function, xla: Function, *, ranks: Sequence[int | None], result_ranks: Sequence[int], backend: str
+    versions: dict[str, Function], *, ranks: Sequence[int | None], result_ranks: Sequence[int], backend: Choice
 ) -> Function:
-    """Makes one operation of two functions that take the same arrays and return the same results.
+    """Makes one operation of functions that take the same arrays and return the same results.
 
     Args:
-      cpu: the version that calls C++ handlers.
-      xla: the plain twin.
+      versions: by name of the backend; "xla", the plain twin, serves those that have none of their own.
       ranks: for each operand its rank when it has the leading image axis (with one dimension less it is shared by all
         images), or None for triangles [T, 3], which are always shared. At least one operand has the image axis.
       result_ranks: ranks of the results; all have the leading image axis.
-      backend: "auto", "cpu" or "xla", as `resolve` returns it.
+      backend: as `resolve` returns it.
     """
 
-    def by_platform(*operands: Array) -> tuple[Array, ...]:
-        if backend == "xla":
-            return xla(*operands)
-        if backend == "cpu":
-            return lax.platform_dependent(*operands, cpu=cpu)
-        return lax.platform_dependent(*operands, cpu=cpu, default=xla)
+    whole = _by_platform(versions, backend)
+
+    def shared_out():
+        return _by_platform(versions, without_callbacks(backend))
 
     @functools.cache
     def partitioned(has_images: tuple[bool, ...]):
-        return _partitioned_along_images(by_platform, ranks, has_images, result_ranks)
+        return _partitioned_along_images(whole, shared_out, ranks, has_images, result_ranks)
 
     @custom_vmap
     def operation(*operands: Array) -> tuple[Array, ...]:
@@ -60,6 +59,16 @@ def image_operation(
         return results, (True,) * len(result_ranks)
 
     return jax.jit(operation)  # outside jit each call would compile its loops anew
+
+
+def _by_platform(versions: dict[str, Function], backend: Choice) -> Function:
+    """The version for the platform that the program is lowered for."""
+    named = {platform: versions.get(name, versions["xla"]) for platform, name in backend._asdict().items() if name}
+    other = named.pop("other", None)
+    special = {platform: version for platform, version in named.items() if version is not other}
+    if other is not None and not special:
+        return other
+    return lambda *operands: lax.platform_dependent(*operands, default=other, **special)
 
 
 def _merge_mapped_axis(operation, ranks, axis_size, mapped, operands) -> tuple[Array, ...]:
@@ -83,8 +92,13 @@ def _merge_mapped_axis(operation, ranks, axis_size, mapped, operands) -> tuple[A
     return tuple(result.reshape(axis_size, num_images, *result.shape[1:]) for result in results)
 
 
-def _partitioned_along_images(function: Function, ranks, has_images, result_ranks) -> custom_partitioning:
-    """The function with the rule that devices share out images, each with all vertices, texels and pixels."""
+def _partitioned_along_images(
+    function: Function, shared_out: Callable[[], Function], ranks, has_images, result_ranks
+) -> custom_partitioning:
+    """The function with the rule that devices share out images, each with all vertices, texels and pixels.
+
+    Where they do, each runs what `shared_out` returns.
+    """
     first = has_images.index(True)
 
     def images_on(mesh, operands, rank: int, has_images: bool = True) -> NamedSharding:
@@ -96,7 +110,7 @@ def _partitioned_along_images(function: Function, ranks, has_images, result_rank
 
     def partition(mesh, operands, results):
         wanted = (images_on(mesh, operands, x.ndim, images) for x, images in zip(operands, has_images, strict=True))
-        return mesh, function, infer(mesh, operands, results), tuple(wanted)
+        return mesh, shared_out(), infer(mesh, operands, results), tuple(wanted)
 
     kinds = zip(ranks, has_images, strict=True)
     operand_ranks = [2 if rank is None else rank - (not images) for rank, images in kinds]

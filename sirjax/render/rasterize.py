@@ -12,9 +12,9 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from sirjax.render import rasterize_xla
+from sirjax.render import nvdiffrast, rasterize_xla
 from sirjax.render.backends import available_backends, resolve
-from sirjax.render.operation import call_handler, image_operation, same_axes
+from sirjax.render.operation import call_handler, image_operation, same_axes, vary_like
 from sirjax.types import NO_TRIANGLE, Fragments
 
 __all__ = ["available_backends", "rasterize"]
@@ -86,10 +86,21 @@ def _forward(image_size, backend):
         results = ((size, jnp.int32), ((*size, 3), jnp.float32), (size, jnp.float32))
         return call_handler("sirjax_rasterize", results, positions, triangles)
 
+    def cuda(positions, triangles):
+        size = (len(positions), *image_size)
+        results = [(size, jnp.int32), ((*size, 3), jnp.float32), (size, jnp.float32)]
+        scratch = ((*size, 2), jnp.uint32)
+        return call_handler("sirjax_rasterize_cuda", [*results, scratch], positions, triangles)[:3]
+
+    def by_nvdiffrast(positions, triangles):
+        results = nvdiffrast.rasterize(positions, triangles, image_size)
+        return tuple(vary_like(result, positions, triangles) for result in results)
+
     def xla(positions, triangles):
         return rasterize_xla.rasterize(positions, triangles, image_size)
 
-    return image_operation(cpu, xla, ranks=(3, None), result_ranks=(3, 4, 3), backend=backend)
+    versions = {"cpu": cpu, "cuda": cuda, "nvdiffrast": by_nvdiffrast, "xla": xla}
+    return image_operation(versions, ranks=(3, None), result_ranks=(3, 4, 3), backend=backend)
 
 
 @functools.cache
@@ -97,10 +108,20 @@ def _backward(backend):
     def cpu(positions, *rest):
         return call_handler("sirjax_rasterize_gradient", [(positions.shape, jnp.float32)], positions, *rest)
 
+    def cuda(positions, *rest):
+        num_images, num_vertices, _ = positions.shape
+        scratch = [((num_images, num_vertices, 3, 2), jnp.uint32), ((num_images,), jnp.uint32)]
+        results = [(positions.shape, jnp.float32), *scratch]
+        return call_handler("sirjax_rasterize_gradient_cuda", results, positions, *rest)[:1]
+
+    def by_nvdiffrast(*operands):
+        return (vary_like(nvdiffrast.rasterize_gradient(*operands), *operands),)
+
     def xla(*operands):
         return (rasterize_xla.rasterize_gradient(*operands),)
 
-    return image_operation(cpu, xla, ranks=(3, None, 3, 4), result_ranks=(3,), backend=backend)
+    versions = {"cpu": cpu, "cuda": cuda, "nvdiffrast": by_nvdiffrast, "xla": xla}
+    return image_operation(versions, ranks=(3, None, 3, 4), result_ranks=(3,), backend=backend)
 
 
 def check_triangles(triangles: Int[Array, "T 3"], num_vertices: tuple[int, ...]) -> Int[Array, "T 3"]:

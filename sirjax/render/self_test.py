@@ -12,11 +12,21 @@ STEP = 1e-2  # of the central difference, in pixels
 TOLERANCE = 2e-2  # relative; float32 differences are no better
 
 
-def self_test(backend: str) -> str:
+def self_test(backend: str, platform: str | None = None) -> str:
     """Renders one lit, textured triangle and compares its gradients with central differences.
+
+    Args:
+      backend: "auto" or the name of a backend.
+      platform: where to run it ("cpu", "cuda"); None: where JAX runs everything.
 
     Returns "" if all is well, else what is wrong.
     """
+    device = jax.devices(platform)[0] if platform else None
+    with jax.default_device(device):
+        return _draw_and_compare(backend)
+
+
+def _draw_and_compare(backend: str) -> str:
     inputs = _one_triangle()
     weight = np.linspace(-1.0, 1.0, 8 * 8 * 3, dtype=np.float32).reshape(1, 8, 8, 3)
 

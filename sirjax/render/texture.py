@@ -72,7 +72,7 @@ def _forward(backend):
     def xla(texture, uv):
         return (sample_xla(texture, uv),)
 
-    return image_operation(cpu, xla, ranks=(4, 4), result_ranks=(4,), backend=backend)
+    return image_operation({"cpu": cpu, "xla": xla}, ranks=(4, 4), result_ranks=(4,), backend=backend)
 
 
 @functools.cache
@@ -85,7 +85,7 @@ def _gradient_of_texture(backend, texture_shape):
         none = jnp.zeros((len(uv), *texture_shape)) + 0 * gradient[:, :1, :1]
         return jax.vjp(lambda texture: sample_xla(texture, uv), none)[1](gradient)
 
-    return image_operation(cpu, xla, ranks=(4, 4), result_ranks=(4,), backend=backend)
+    return image_operation({"cpu": cpu, "xla": xla}, ranks=(4, 4), result_ranks=(4,), backend=backend)
 
 
 @functools.cache
@@ -96,7 +96,7 @@ def _gradient_of_uv(backend):
     def xla(texture, uv, gradient):
         return jax.vjp(lambda uv: sample_xla(texture, uv), uv)[1](gradient)
 
-    return image_operation(cpu, xla, ranks=(4, 4, 4), result_ranks=(4,), backend=backend)
+    return image_operation({"cpu": cpu, "xla": xla}, ranks=(4, 4, 4), result_ranks=(4,), backend=backend)
 
 
 def sample_xla(

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -72,7 +73,7 @@ def load_library() -> ctypes.CDLL:
         raise NativeUnavailable(f"{prebuilt_reason}; {reason}") from None
 
 
-def open_library(path: Path) -> ctypes.CDLL:
+def open_library(path: Path, handlers: Sequence[str] = HANDLERS, expected_interface: int = INTERFACE) -> ctypes.CDLL:
     """Opens a library after checking that the running jaxlib accepts it."""
     if not path.exists():
         raise NativeUnavailable(f"{path.name} was not built at installation")
@@ -80,12 +81,12 @@ def open_library(path: Path) -> ctypes.CDLL:
         library = ctypes.CDLL(str(path))
         version = (library.sirjax_ffi_api_major(), library.sirjax_ffi_api_minor())
         interface = library.sirjax_interface()
-        for name in HANDLERS:
+        for name in handlers:
             getattr(library, name)
     except (OSError, AttributeError) as error:
         raise NativeUnavailable(f"{path} is not a library of this version ({error})") from None
-    if interface != INTERFACE:
-        raise NativeUnavailable(f"{path} has interface {interface}, not {INTERFACE}: install again")
+    if interface != expected_interface:
+        raise NativeUnavailable(f"{path} has interface {interface}, not {expected_interface}: install again")
     running = runtime_version()
     if version[0] != running[0] or version[1] > running[1]:
         built, runs = (".".join(map(str, numbers)) for numbers in (version, running))
@@ -108,35 +109,40 @@ def runtime_version() -> tuple[int, int]:
 
 
 def build_into_cache() -> Path:
-    """Compiles the sources against the running jaxlib's headers, once per source, flags, compiler and jaxlib.
-
-    Several processes may do so at the same time: each writes a file of its own and renames it into place.
-    """
+    """Compiles the sources against the running jaxlib's headers, once per source, flags, compiler and jaxlib."""
     compiler = os.environ.get("CXX") or next(filter(shutil.which, ("c++", "g++", "clang++")), None)
     if compiler is None:
         raise NativeUnavailable("there is no C++ compiler to build it now; install g++ or clang++, or set CXX")
-    sources = sorted(SOURCES.glob("*.cc"))
-    recipe = repr((FLAGS, compiler, runtime_version(), jax.__version__)).encode()
-    digest = hashlib.sha256(b"\0".join([recipe, *(path.read_bytes() for path in sources)])).hexdigest()[:16]
-    folder = cache_folder()
-    library = folder / f"rasterize_cpu-{digest}.so"
-    if library.exists():
-        return library
+    library = cached_path("rasterize_cpu", sorted(SOURCES.glob("*.cc")), FLAGS, compiler)
+    if not library.exists():
+        command = [compiler, *FLAGS, "-isystem", jax.ffi.include_dir(), str(SOURCES / "rasterize_cpu.cc")]
+        compile_into(library, command, BUILD_SECONDS)
+    return library
+
+
+def cached_path(name: str, sources: Sequence[Path], *recipe: object) -> Path:
+    """Where the library made of these sources by this recipe for the running jaxlib is kept."""
+    text = repr((*recipe, runtime_version(), jax.__version__)).encode()
+    digest = hashlib.sha256(b"\0".join([text, *(path.read_bytes() for path in sources)])).hexdigest()[:16]
+    return cache_folder() / f"{name}-{digest}.so"
+
+
+def compile_into(library: Path, command: Sequence[str], seconds: float) -> None:
+    """Runs a compiler's command line, to which the output file is added.
+
+    Several processes may do so at the same time: each writes a file of its own and renames it into place.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        library.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
             fresh = Path(scratch) / library.name
-            command = [compiler, *FLAGS, "-isystem", jax.ffi.include_dir(), str(SOURCES / "rasterize_cpu.cc")]
-            subprocess.run(
-                [*command, "-o", str(fresh)], check=True, capture_output=True, text=True, timeout=BUILD_SECONDS
-            )
+            subprocess.run([*command, "-o", str(fresh)], check=True, capture_output=True, text=True, timeout=seconds)
             os.replace(fresh, library)
     except subprocess.CalledProcessError as error:
         lines = [line for line in error.stderr.splitlines() if "error" in line] or error.stderr.splitlines()
-        raise NativeUnavailable(f"{compiler} failed: {lines[0] if lines else 'no message'}") from None
+        raise NativeUnavailable(f"{command[0]} failed: {lines[0] if lines else 'no message'}") from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NativeUnavailable(f"building it with {compiler} in {folder} failed: {error}") from None
-    return library
+        raise NativeUnavailable(f"building it with {command[0]} in {library.parent} failed: {error}") from None
 
 
 def cache_folder() -> Path:

@@ -156,5 +156,7 @@ print(int((fragments.triangle_id == 0).sum()), available_backends()["cpu"])
 def test_every_source_file_is_shipped_with_the_package():
     pattern = "render/native/*.cc"
     assert f'"{pattern}"' in (Path(loader.__file__).parents[3] / "setup.py").read_text()
-    others = [p.name for p in loader.PREBUILT.parent.iterdir() if p.suffix not in (".cc", ".py", ".so", "")]
+    others = [
+        p.name for p in loader.PREBUILT.parent.iterdir() if p.suffix not in (".cc", ".cu", ".h", ".py", ".so", "")
+    ]
     assert others == []
