@@ -40,11 +40,11 @@ def interpolate(
         expected = f"float32 [V, C] or [{num_images}, V, C]"
         raise ValueError(f"attributes must be {expected}, got {attributes.dtype} {list(attributes.shape)}")
     triangles = check_triangles(triangles, (attributes.shape[-2],))
-    backend = resolve(backend)
+    choice = resolve(backend)
     if 0 in (*attributes.shape, *triangles.shape, num_images):
         return jnp.zeros((*fragments.triangle_id.shape, attributes.shape[-1]))
     operands = same_axes(attributes, triangles, fragments.triangle_id, fragments.barycentric)
-    return _interpolate(backend, *operands)
+    return _interpolate(choice, *operands)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -53,11 +53,11 @@ def rasterize(
     height, width = check_image_size(image_size)
     if positions.ndim != 3 or positions.shape[-1] != 4 or positions.dtype != jnp.float32:
         raise ValueError(f"positions must be float32 [N, V, 4], got {positions.dtype} {list(positions.shape)}")
-    backend = resolve(backend)
+    choice = resolve(backend)
     if 0 in (*positions.shape, *triangles.shape):
         empty = jnp.zeros((len(positions), height, width))
         return Fragments(jnp.full(empty.shape, NO_TRIANGLE, jnp.int32), jnp.stack([empty] * 3, axis=-1), empty)
-    return Fragments(*_rasterize((height, width), backend, *same_axes(positions, triangles)))
+    return Fragments(*_rasterize((height, width), choice, *same_axes(positions, triangles)))
 
 
 def _visible(image_size, backend, positions, triangles) -> tuple[Array, ...]:

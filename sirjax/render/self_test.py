@@ -37,7 +37,7 @@ def _draw_and_compare(backend: str) -> str:
             "uv": np.array([[0.1, 0.1], [0.9, 0.2], [0.2, 0.8]], np.float32),
             "uv_triangles": triangles,
         }
-        normals = np.array([[[0.1, 0.2, 1.0], [-0.3, 0.1, 1.0], [0.2, -0.2, 1.0]]], np.float32)
+        normals = jnp.array([[[0.1, 0.2, 1.0], [-0.3, 0.1, 1.0], [0.2, -0.2, 1.0]]])
         rendering = render(projected, normals, albedo, light, **mesh, image_size=(8, 8), backend=backend)
         return jnp.sum(rendering.image * weight), jnp.sum(rendering.mask)
 

@@ -37,10 +37,10 @@ def sample_texture(
     if texture.dtype != jnp.float32 or not (per_image or texture.ndim == 3) or 0 in texture.shape[-3:-1]:
         expected = f"float32 [A, B, C] or [{len(uv)}, A, B, C] with A, B > 0"
         raise ValueError(f"texture must be {expected}, got {texture.dtype} {list(texture.shape)}")
-    backend = resolve(backend)
+    choice = resolve(backend)
     if 0 in (*texture.shape, *uv.shape):
         return jnp.zeros((*uv.shape[:-1], texture.shape[-1]))
-    return _sample(backend, *same_axes(texture, uv))
+    return _sample(choice, *same_axes(texture, uv))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -7,7 +7,7 @@ trunk and shape branch), and every part sees all of them. K parts then equal the
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -63,7 +63,7 @@ def look_ahead(
     )
 
 
-def add_up(of_part: Callable[..., tuple[Tree, Tree]], parts: Tree, num_parts: int) -> tuple[Tree, Tree]:
+def add_up(of_part: Callable[..., tuple[Any, Any]], parts: Any, num_parts: int) -> tuple[Any, Any]:
     """Sums the first result of `of_part(index, part)` over the parts and joins the second along its first axis."""
     if num_parts == 1:
         return of_part(jnp.zeros((), jnp.int32), jax.tree.map(lambda leaf: leaf[0], parts))

@@ -269,12 +269,12 @@ def reduce_gradients(grads: Tree, *, sharded: bool) -> Tree:
     )
 
 
-def gradient_norm(tables: ShardedTables | None) -> Callable[[Tree], Float[Array, ""]]:
+def gradient_norm(tables: ShardedTables | None) -> Callable[[Any], Float[Array, ""]]:
     """The norm of all gradients together, where the tables are kept so."""
     return optax.tree.norm if tables is None else norm
 
 
-def norm(updates: Tree) -> Float[Array, ""]:
+def norm(updates: Any) -> Float[Array, ""]:
     """The Euclidean norm of gradients or updates whose tables are sharded; the same on every device."""
     parts = {False: [], True: []}
     jax.tree.map_with_path(lambda path, leaf: parts[is_table(path)].append(leaf), updates)

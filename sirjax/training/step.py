@@ -1,6 +1,7 @@
 """One training step of one device; `parallel.parallel_step` makes it the whole step."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -81,7 +82,7 @@ def make_train_step(
             grads = identity_table.reduce_gradients(grads, sharded=method.tables is not None)
         gradient_norm = norm(grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        params: Any = optax.apply_updates(state.params, updates)
         updated = state.replace(
             params=params,
             opt_state=opt_state,

@@ -183,7 +183,7 @@ def identity_terms(
     shapes = whitened[None] if whole.codes is None else whole.codes.at[index].set(whitened)
     kl = sir.kl_to_standard_normal(shapes.reshape(-1, shapes.shape[-1]), whole.in_kl.reshape(-1), axis_name=axis_name)
     kl = kl + jax.lax.stop_gradient(kl / len(shapes) - kl)
-    if method.tables is not None:
+    if method.tables is not None and whole.classes is not None:
         return _sharded_identity_terms(method, frozen, batch, whitened, class_weights, centers, whole.classes), kl
     shape_mm = units.to_millimeters(whitened, frozen.face_model.shape_std)
     terms = {}
