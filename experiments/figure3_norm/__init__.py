@@ -1,4 +1,4 @@
-"""Fig. 3: what the length of a shape code looks like.
+"""Fig. 3: what does the length of a shape code look like?
 
 Compared: the neutral shapes of three people with their codes multiplied by 0.1 to 1.2, as in the paper; the true shapes
 where they are known (length as the prior has it), then what the method reads from photos of the same people.

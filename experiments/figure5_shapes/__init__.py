@@ -1,4 +1,4 @@
-"""Fig. 5: what each part of the loss does to the shapes one sees.
+"""Fig. 5: what does each part of the loss do to the shapes one sees?
 
 Compared: neutral shapes read from the same photo without SIR loss, without KL (the paper's "prior"), without centers,
 and by the whole method; beside the true shape where it is known.

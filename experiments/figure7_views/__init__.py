@@ -4,14 +4,16 @@ Compared: neutral shapes that the method reads from photos of one person: neutra
 turned by 30 to 60 and by more than 60 degrees, and dark; beside the true shape where it is known.
 
 Read it: along a row the shapes should be equal. The table gives the distance of a photo's shape from the mean shape
-of the person's other photos, by kind of photo, and how far it is from the truth.
+of the person's other photos, by kind of photo; the same as a share of the distance between two people, which counts for
+telling them apart, as shapes that shrink toward the mean face get near each other, too; and the error.
 """
 
 import numpy as np
 
 from experiments.common import drawings, measures, readings
 from experiments.common.methods import Methods, label
-from experiments.common.outcome import Claim, Estimate, Outcome, ResultTable, verdict
+from experiments.common.outcome import Claim, Estimate, Outcome, ResultTable, share, verdict
+from experiments.common.people import mean_shapes
 from experiments.common.scans import face
 from experiments.common.study import Study
 from sirjax.pictures.grid import compose
@@ -25,10 +27,11 @@ def run(study: Study) -> Outcome:
     methods = Methods(study)
     names = ["warm-up", *study.among("none", "sm+kl", "sm+wc+kl")]
     kinds = _kinds(study, methods)
-    rows, away = [], {}
+    rows, away, shares = [], {}, {}
     for name in names:
         codes = methods.codes(name)
         away[name] = np.mean([_from_others(shape, methods) for shape in codes], axis=0)
+        shares[name] = np.mean([_from_others(s, methods) / _between_people(s, methods) for s in codes], axis=0)
         errors = measures.face_errors(codes, methods.true_mm, methods.model) if study.has_truth else None
         for kind, chosen in kinds.items():
             if not chosen.any():
@@ -39,15 +42,16 @@ def run(study: Study) -> Outcome:
                     label(name),
                     f"{kind} ({chosen.sum()})",
                     Estimate.of(measures.photo_interval(away[name][chosen], people), "mm"),
+                    share(measures.photo_interval(shares[name][chosen], people)),
                     None if errors is None else Estimate.of(measures.photo_interval(errors[chosen], people), "mm"),
                 ]
             )
     picture = _picture(methods, names[-1], kinds, study.has_truth)
-    columns = ["shapes", "photos", "from the person's other photos", "error of the face"]
+    columns = ["shapes", "photos", "from the person's other photos", "of people's distance", "error of the face"]
     return Outcome(
         protocol=methods.protocol,
         tables=[ResultTable("By kind of photo", columns, rows)],
-        claims=_claims(methods, away, kinds),
+        claims=_claims(methods, shares),
         sections=[drawings.as_section(f"Photos and shapes: {label(names[-1])}", picture, "Two rows for each person.")],
         pictures={"photos": picture},
         settings=methods.settings,
@@ -82,6 +86,13 @@ def _from_others(shape: np.ndarray, methods: Methods) -> np.ndarray:
     return away / np.sqrt(methods.model.num_vertices)
 
 
+def _between_people(shape: np.ndarray, methods: Methods) -> float:
+    """RMS distance of two people's mean faces, mm."""
+    means = mean_shapes(shape, methods.identity)
+    spread = 2 * np.sum((means - means.mean(axis=0)) ** 2) / (len(means) - 1)
+    return float(np.sqrt(spread / methods.model.num_vertices))
+
+
 def _picture(methods: Methods, name: str, kinds: dict[str, np.ndarray], has_truth: bool) -> np.ndarray:
     shapes = methods.codes(name)[0]
     rows, labels = [], []
@@ -105,16 +116,17 @@ def _picture(methods: Methods, name: str, kinds: dict[str, np.ndarray], has_trut
     return compose(rows, labels=labels)
 
 
-def _claims(methods: Methods, away: dict[str, np.ndarray], kinds: dict[str, np.ndarray]) -> list[Claim]:
-    if "sm+kl" not in away or "sm+wc+kl" not in away:
+def _claims(methods: Methods, shares: dict[str, np.ndarray]) -> list[Claim]:
+    if "sm+kl" not in shares or "sm+wc+kl" not in shares:
         return []
-    gain = away["sm+kl"] - away["sm+wc+kl"]
-    interval = measures.photo_interval(gain, methods.identity)
+    without, with_centers = shares["sm+kl"], shares["sm+wc+kl"]
+    interval = measures.photo_interval(without - with_centers, methods.identity)
     return [
         Claim(
-            "Centers keep a person's shape the same over photos",
+            "Centers keep a person's shape the same over photos, measured by how far people are apart",
             verdict(interval),
-            f"{away['sm+kl'].mean():.2f} mm from the person's other photos without, {away['sm+wc+kl'].mean():.2f} mm "
-            f"with weighted centers; less by {interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}] mm",
+            f"{without.mean():.1%} of people's distance from the person's other photos without, "
+            f"{with_centers.mean():.1%} with weighted centers; less by {100 * interval.mean:.1f} [{100 * interval.low:.1f}, "
+            f"{100 * interval.high:.1f}] points",
         )
     ]

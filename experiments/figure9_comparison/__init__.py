@@ -1,4 +1,4 @@
-"""Fig. 9: the methods beside each other, with maps of their errors.
+"""Fig. 9: which method is right, and where?
 
 Compared: neutral shapes from the same photo by the warm-up, without SIR loss, with plain and with weighted centers, as
 they lie (no alignment), beside the true shape; below each the distance of every vertex from the truth.
