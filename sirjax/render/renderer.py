@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from sirjax.geometry.camera import clip_positions
+from sirjax.render.antialias import antialias as mix_silhouettes
 from sirjax.render.interpolate import interpolate
 from sirjax.render.rasterize import rasterize
 from sirjax.render.shading import shade
@@ -93,8 +94,12 @@ def render(
     uv_triangles: Int[Array, "T 3"],
     image_size: tuple[int, int],
     backend: str = "auto",
+    antialias: bool = False,
 ) -> Rendering:
-    """Draws B textured meshes; `rasterize_geometry` and `shade_surface` in one, with their arguments."""
+    """Draws B textured meshes; `rasterize_geometry` and `shade_surface` in one, with their arguments.
+
+    With `antialias` image, mask and albedo are mixed along silhouettes, and change smoothly with them.
+    """
     surface = rasterize_geometry(
         projected,
         normals,
@@ -104,7 +109,12 @@ def render(
         image_size=image_size,
         backend=backend,
     )
-    return shade_surface(surface, albedo, light, backend=backend)
+    rendering = shade_surface(surface, albedo, light, backend=backend)
+    if not antialias:
+        return rendering
+    layers = jnp.concatenate([rendering.image, rendering.albedo, rendering.mask[..., None]], axis=-1)
+    smooth = mix_silhouettes(layers, surface.fragments, clip_positions(projected, image_size), triangles)
+    return rendering.replace(image=smooth[..., :3], albedo=smooth[..., 3:6], mask=smooth[..., 6])
 
 
 def _normalized(vectors: Float[Array, "... 3"]) -> Float[Array, "... 3"]:

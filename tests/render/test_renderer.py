@@ -160,3 +160,23 @@ def test_uv_triangles_must_correspond_to_the_triangles(scene):
     inputs, mesh = scene
     with pytest.raises(ValueError, match="72 triangles but 71 UV triangles: they must correspond"):
         render(*inputs, **mesh | {"uv_triangles": mesh["uv_triangles"][1:]})
+
+
+def test_antialiasing_changes_the_border_only_and_gives_it_a_gradient(scene):
+    inputs, mesh = scene
+    plain = draw(inputs, mesh)
+    smooth = jax.jit(lambda *inputs: render(*inputs, **mesh, antialias=True))(*inputs)
+    changed = np.asarray(jnp.abs(plain.image - smooth.image).max(axis=-1) > 1e-6)
+    inside = np.asarray(plain.mask) > 0
+    surrounded = inside.copy()
+    for axis in (1, 2):
+        surrounded &= np.roll(inside, 1, axis) & np.roll(inside, -1, axis)
+    assert 10 < changed.sum() < 0.4 * changed.size
+    assert not (changed & surrounded).any()
+    np.testing.assert_array_equal(smooth.mask[~changed], plain.mask[~changed])
+
+    def covered(projected, antialias):
+        return render(projected, *inputs[1:], **mesh, antialias=antialias).mask.sum()
+
+    assert not np.asarray(jax.grad(covered)(inputs[0], False)).any()
+    assert np.asarray(jax.grad(covered)(inputs[0], True)).any()
