@@ -38,3 +38,12 @@ def test_another_outline_is_found_to_disagree():
     values, slopes = np.ones((1, 4, 4, 3)), np.ones((1, 5, 3))
     covered, other = np.ones((1, 4, 4), bool), np.eye(4, dtype=bool)[None]
     assert not gpu.compare((other, values, slopes), (covered, values, slopes), "nvdiffrast")["agrees"]
+
+
+def test_what_a_gpu_measures_is_measured(monkeypatch):
+    monkeypatch.setattr(gpu, "has_gpu", lambda: True)
+    monkeypatch.setattr(gpu, "GPU_BACKENDS", ("xla",))
+    figures = gpu.row(gpu.bumpy_dome(8), (16, 16), 2, runs=1)
+    assert figures["xla"]["forward"] > 0
+    assert figures["xla"]["with gradient"] > 0
+    assert "| 16x16 | 2 | " in gpu.report({"agreement": {}, "rasterizer": [figures], "training": []})
