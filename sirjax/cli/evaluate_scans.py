@@ -24,13 +24,13 @@ from tqdm import tqdm
 
 from sirjax.cli.codes import load_codes, read_codes
 from sirjax.cli.mesh_files import unit_mm
-from sirjax.cli.scan_inputs import cases_of_records, mean_faces, read_cases, shapes_of
+from sirjax.cli.scan_inputs import cases_of_records, mean_faces, read_cases, read_tips, shapes_of
 from sirjax.cli.scan_jobs import Case, Options, measure_all
 from sirjax.cli.scan_report import build_page, table_rows
 from sirjax.data.records import open_records, read_manifest
 from sirjax.evaluation.closest_point import fcpw_is_installed
 from sirjax.evaluation.scan_error import protocol_string
-from sirjax.evaluation.scan_summary import Measured, paired_difference, summarize
+from sirjax.evaluation.scan_summary import TIP_GAP, Measured, paired_difference, summarize, tip_is_doubtful
 from sirjax.files import write_text
 from sirjax.morphable import load
 from sirjax.report import provenance
@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--records", type=Path, help="of a run or codes: the prepared Florence set")
     parser.add_argument("--scans", type=Path, metavar="FOLDER", help="the published Florence set, for its scans")
     parser.add_argument("--scan-kind", default="frontal1", metavar="KIND", help="which scans (default: %(default)s)")
+    parser.add_argument(
+        "--tips", type=Path, metavar="FILE", help="of a run or codes: nose tips of the scans: subject, x, y, z (.tsv)"
+    )
     parser.add_argument("--face-model", metavar="MODEL", help="of codes: 'builtin' or a file")
     parser.add_argument("--protocol", choices=("micc", "now"), default="micc", help="default: %(default)s")
     parser.add_argument("--crop", choices=tuple(CROPS), default="95", help="mm around the nose tip (default: 95)")
@@ -99,6 +102,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"\n{len(measured)} images of {subjects} people measured, {len(failures)} not")
     for name, reason in list(failures.items())[:10]:
         print(f"  {name}: {reason}")
+    if doubtful := [one.name for one in measured.values() if tip_is_doubtful(one)]:
+        print(f"nose tips of {len(doubtful)} scans are doubtful (off the aligned face's by more than {TIP_GAP:g} mm):")
+        print(f"  {', '.join(doubtful[:10])}; give scan_nose_tip or --tips")
     if not fcpw_is_installed():
         print("fcpw is not installed: the same figures took longer; pip install 'sirjax[eval]'")
 
@@ -130,12 +136,15 @@ def _inputs(args: argparse.Namespace) -> tuple[list[Case], Options, dict]:
     )
     facts: dict = {"source": str(args.source)}
     if args.source.suffix.lower() in (".tsv", ".txt"):
+        if args.tips is not None:
+            raise ValueError("--tips belongs to a run or codes: give a table's tips in its column scan_nose_tip")
         cases = read_cases(args.source)
         model = load(args.face_model) if args.face_model else None
     else:
         if args.records is None or args.scans is None:
             raise ValueError("a run or codes need --records (the prepared Florence set) and --scans (its folder)")
         facts["images"] = _drawn(args.records, args.scan_kind)
+        tips = None if args.tips is None else read_tips(args.tips)
         if args.source.is_dir():
             trained = load_run(args.source)
             model = trained.face_model
@@ -145,7 +154,7 @@ def _inputs(args: argparse.Namespace) -> tuple[list[Case], Options, dict]:
                 raise ValueError("codes need the face model that they belong to: give --face-model")
             model, codes = load(args.face_model), load_codes(args.source)
         facts |= codes.source
-        cases = cases_of_records(codes, args.records, args.scans, args.scan_kind)
+        cases = cases_of_records(codes, args.records, args.scans, args.scan_kind, tips)
     if model is not None:
         options = dataclasses.replace(options, shapes=shapes_of(model))
         _check_modes(cases, options)
@@ -176,7 +185,7 @@ def _measure(
 ) -> tuple[dict[str, Measured], dict[str, str]]:
     """Figures and reasons by name."""
     measured, failures = {}, {}
-    outcomes = measure_all(cases, options, min(workers, len(cases)) if cases else 1)
+    outcomes = measure_all(cases, options, workers)
     for case, outcome in zip(cases, tqdm(outcomes, desc=label, total=len(cases), leave=False), strict=True):
         if isinstance(outcome, Measured):
             measured[case.name] = outcome
@@ -221,4 +230,6 @@ def _row(one: Measured) -> dict:
         "points": one.num_points,
         "iterations": one.iterations,
         "converged": one.converged,
+        "tip_gap": None if one.tip_gap is None else round(one.tip_gap, 3),
+        "tip_is_doubtful": tip_is_doubtful(one),
     }

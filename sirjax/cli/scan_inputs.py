@@ -12,6 +12,7 @@ from sirjax.morphable import FaceModel
 
 REQUIRED = ("subject", "scan", "prediction")
 OPTIONAL = ("name", "scan_landmarks", "prediction_landmarks", "scan_nose_tip", "prediction_nose_tip")
+TIPS = ("subject", "x", "y", "z")
 SCANS_FILE = "scans.tsv"  # beside the records of the Florence set
 
 
@@ -55,7 +56,9 @@ def read_cases(table: Path) -> list[Case]:
     return cases
 
 
-def cases_of_records(codes: Codes, records: Path, scans: Path, kind: str) -> list[Case]:
+def cases_of_records(
+    codes: Codes, records: Path, scans: Path, kind: str, tips: dict[str, tuple[float, ...]] | None = None
+) -> list[Case]:
     """Each image of a prepared Florence set against its person's scan.
 
     Args:
@@ -63,10 +66,11 @@ def cases_of_records(codes: Codes, records: Path, scans: Path, kind: str) -> lis
       records: the set's folder, where `scans.tsv` lies.
       scans: the folder of the published data set that `scans.tsv` is relative to.
       kind: which scan of each person, such as frontal1.
+      tips: the nose tip of each person's scan, from `read_tips`; the foremost vertex if None.
 
     Raises:
       FileNotFoundError: if `scans.tsv` is missing.
-      ValueError: if it lists no scan of that kind.
+      ValueError: if it lists no scan of that kind, or somebody's tip is missing.
     """
     path = records / SCANS_FILE
     if not path.is_file():
@@ -84,11 +88,49 @@ def cases_of_records(codes: Codes, records: Path, scans: Path, kind: str) -> lis
     if not scan_of:
         kinds = ", ".join(sorted({row["kind"] for row in rows})) or "none"
         raise ValueError(f"{path} lists no scan {kind!r}; give one of these to --scan-kind: {kinds}")
-    cases = []
-    for name, shape in zip(codes.names, codes.shape, strict=True):
-        subject = name.split("/")[0]
-        cases.append(Case(name, subject, scan_of.get(subject, scans / f"{subject} without a scan {kind}"), shape))
-    return cases
+    people = [name.split("/")[0] for name in codes.names]
+    without = sorted(set(people) - set(tips)) if tips is not None else []
+    if without:
+        raise ValueError(
+            f"the table of nose tips lacks {len(without)} of {len(set(people))} people, such as {without[0]}: give "
+            "all or none, as figures of different crops must not be averaged"
+        )
+    return [
+        Case(
+            name,
+            subject,
+            scan_of.get(subject, scans / f"{subject} without a scan {kind}"),
+            shape,
+            scan_nose_tip=tips[subject] if tips is not None else None,
+        )
+        for name, subject, shape in zip(codes.names, people, codes.shape, strict=True)
+    ]
+
+
+def read_tips(table: Path) -> dict[str, tuple[float, ...]]:
+    """Nose tips of scans by person: tab separated, with the columns subject, x, y, z in the scans' unit.
+
+    Raises:
+      FileNotFoundError: if the table is missing.
+      ValueError: if columns are missing, a place is no number, or a person comes twice.
+    """
+    if not table.is_file():
+        raise FileNotFoundError(f"{table} is missing: give a table with the columns {', '.join(TIPS)}")
+    with table.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, delimiter="\t")
+        if missing := [name for name in TIPS if name not in (reader.fieldnames or [])]:
+            raise ValueError(
+                f"{table} needs the tab-separated columns {', '.join(TIPS)}; missing: {', '.join(missing)}"
+            )
+        rows = list(reader)
+    tips: dict[str, tuple[float, ...]] = {}
+    for line, row in enumerate(rows, start=2):
+        where = f"{table}, line {line}"
+        place = _place(where, "x y z", {"x y z": " ".join(row[axis] or "none" for axis in "xyz")})
+        if place is None or row["subject"] in tips:
+            raise ValueError(f"{where}: {row['subject']!r} comes twice: give one nose tip for each person")
+        tips[row["subject"]] = place
+    return tips
 
 
 def mean_faces(cases: list[Case]) -> list[Case]:

@@ -72,7 +72,7 @@ class Pair:
     error: ScanError
 
 
-def compare(case: Case, options: Options) -> Pair:
+def compare(case: Case, options: Options, threads: int = 1) -> Pair:
     """Reads and measures one case.
 
     Raises:
@@ -103,26 +103,27 @@ def compare(case: Case, options: Options) -> Pair:
         scale=options.scale,
         crop=options.crop,
         trim=options.trim,
+        threads=threads,
     )
     return Pair(scan, prediction, error)
 
 
-def measure(case: Case, options: Options) -> Measured | str:
+def measure(case: Case, options: Options, threads: int = 1) -> Measured | str:
     """Figures of one case, or why there are none."""
     try:
-        return Measured.of(case.name, case.subject, compare(case, options).error)
+        return Measured.of(case.name, case.subject, compare(case, options, threads).error)
     except Exception as error:  # one broken file must not end the evaluation: its row says why
         kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
         return f"{kind}{error}"
 
 
 def measure_all(cases: list[Case], options: Options, workers: int = 1) -> Iterator[Measured | str]:
-    """Figures of all cases, in their order."""
-    if workers == 1:
-        yield from (measure(case, options) for case in cases)
+    """Figures of all cases, in their order; a process of one thread each, or that many threads for a single case."""
+    if min(workers, len(cases)) <= 1:
+        yield from (measure(case, options, workers) for case in cases)
         return
     # Not forked: threads of the numerical libraries would not survive it.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _remember, (options,)) as pool:
+    with ProcessPoolExecutor(min(workers, len(cases)), get_context("spawn"), _remember, (options,)) as pool:
         yield from pool.map(_measure, cases, chunksize=_AT_ONCE)
 
 

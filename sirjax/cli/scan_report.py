@@ -4,7 +4,7 @@ import numpy as np
 
 from sirjax.cli.scan_jobs import Case, Options, compare
 from sirjax.evaluation.bootstrap import Interval
-from sirjax.evaluation.scan_summary import CED, KINDS, STATISTICS, Measured, ScanSummary
+from sirjax.evaluation.scan_summary import CED, KINDS, STATISTICS, Measured, ScanSummary, tip_is_doubtful
 from sirjax.report import Curve, Meshes, MeshView, Page, Plot, Table
 
 _WORST = 20  # rows of the table
@@ -65,19 +65,15 @@ def build_page(
             *(round(one.error[kind].rmse, 3) for kind in KINDS),
             round(one.scale, 4),
             one.iterations,
+            "doubtful" if tip_is_doubtful(one) else "",
         ]
         for one in order[::-1][:_WORST]
     ]
-    columns = ["image", "person", *(f"RMSE to {kind}, mm" for kind in KINDS), "scale", "iterations"]
+    columns = ["image", "person", *(f"RMSE to {kind}, mm" for kind in KINDS), "scale", "iterations", "nose tip"]
     page.add(Table("Largest errors", columns, worst))
     if failures:
         page.add(Table("Not measured", ["image", "reason"], [[name, reason] for name, reason in failures.items()]))
     return page
-
-
-def _line(one: Measured) -> list[object]:
-    rmse = [round(one.error[kind].rmse, 3) for kind in KINDS]
-    return [one.name, one.subject, *rmse, round(one.scale, 4), one.iterations]
 
 
 _READING = (

@@ -54,6 +54,7 @@ class ScanError:
     crop_triangles: np.ndarray  # int [K, 3] rows of the scan's vertices: the triangles between those
     plane_distance: np.ndarray  # [N] mm, for error maps and cumulative curves
     surface_distance: np.ndarray  # [N] mm
+    tip_gap: float | None  # mm between the tip that was cropped around and the aligned prediction's, where both exist
 
 
 def scan_error(
@@ -108,11 +109,12 @@ def scan_error(
         tip, radius = now_crop(np.asarray(scan_landmarks, np.float64))
     rows, kept = crop_scan(scan, triangles, tip, radius, threads)
 
+    predicted_tip = None if predicted_nose_tip is None else np.asarray(predicted_nose_tip, np.float64)
     if scan_landmarks is not None and predicted_landmarks is not None:
         start = fit_alignment(predicted_landmarks, scan_landmarks, scale=scale)
     else:
         used = predicted[_named(predicted_triangles, len(predicted))]
-        predicted_tip = used[used[:, 2].argmax()] if predicted_nose_tip is None else np.asarray(predicted_nose_tip)
+        predicted_tip = used[used[:, 2].argmax()] if predicted_tip is None else predicted_tip
         start = _start_from_tips(scan[rows], tip, used, predicted_tip, scale, radius)
     if crop == "no_forehead":
         low = (scan - tip[None]) @ start.rotation[:, 1] <= FOREHEAD  # the second column: the prediction's y axis, up
@@ -142,6 +144,7 @@ def scan_error(
         crop_triangles=kept,
         plane_distance=plane,
         surface_distance=on_surface,
+        tip_gap=None if predicted_tip is None or crop == "now" else _gap(tip, fit.alignment, predicted_tip),
     )
 
 
@@ -235,6 +238,10 @@ def _distances(
     plane = plane_distances(moved, fit.closest, predicted, triangles, threads=threads)
     to_vertex = nearest_vertex(moved, predicted[_named(triangles, len(predicted))], threads)
     return scale * plane, scale * fit.closest.distance, scale * to_vertex
+
+
+def _gap(tip: np.ndarray, alignment: Alignment, predicted_tip: np.ndarray) -> float:
+    return float(np.linalg.norm(alignment.apply(predicted_tip[None])[0] - tip))
 
 
 def nearest_vertex(

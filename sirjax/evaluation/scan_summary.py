@@ -17,6 +17,7 @@ STATISTICS = ("rmse", "mean", "median", "percentile_95")
 BIN = 0.01  # mm, of the histograms: medians of all points are known to this
 LAST = 20.0  # mm, where they end; one more bin takes what is beyond
 CED = np.linspace(0.0, 5.0, 101)  # mm, step 0.05
+TIP_GAP = 25.0  # mm between a scan's nose tip and the aligned prediction's, beyond which the former is doubtful
 _LEVEL, _RESAMPLES = 0.95, 1000
 
 
@@ -34,6 +35,7 @@ class Measured:
     histogram: np.ndarray  # int64 [B], of the distances to the surface
     total: float  # of those distances, mm
     total_square: float  # mm^2
+    tip_gap: float | None  # mm, as in ScanError
 
     @classmethod
     def of(cls, name: str, subject: str, error: ScanError) -> "Measured":
@@ -51,6 +53,7 @@ class Measured:
             histogram=np.bincount(bins, minlength=round(LAST / BIN) + 1),
             total=float(distance.sum()),
             total_square=float(np.square(distance).sum()),
+            tip_gap=error.tip_gap,
         )
 
 
@@ -77,6 +80,11 @@ class ScanSummary:
                 "points_surface": self.ced_points.round(5).tolist(),
             },
         }
+
+
+def tip_is_doubtful(one: Measured) -> bool:
+    """Whether the scan was cropped around something that is not the nose: a spike, hair, a chin."""
+    return one.tip_gap is not None and one.tip_gap > TIP_GAP
 
 
 def summarize(measured: list[Measured], *, seed: int = 0) -> ScanSummary:

@@ -91,6 +91,7 @@ def test_codes_of_the_florence_set_are_compared_with_the_mean_face(tmp_path, cap
     [
         (["--trim", "1"], r"--trim must be in [0, 1), got 1"),
         (["--unit", "inch"], "a unit is mm, cm, m or how many millimeters it has"),
+        (["--tips", "tips.tsv"], "--tips belongs to a run or codes: give a table's tips in its column scan_nose_tip"),
         (["--protocol", "now"], "photo0: the crop of NoW needs 7 landmarks [7, 3] of the scan, got none"),
     ],
 )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sirjax.cli.codes import save_codes
-from sirjax.cli.scan_inputs import cases_of_records, mean_faces, read_cases, shapes_of
+from sirjax.cli.scan_inputs import cases_of_records, mean_faces, read_cases, read_tips, shapes_of
 from sirjax.evaluation.codes import Codes
 from sirjax.morphable import builtin_face_model, landmarks_of, neutral_vertices
 
@@ -73,6 +73,34 @@ def test_images_of_the_florence_set_meet_the_scan_of_their_person(tmp_path):
         cases_of_records(codes, tmp_path, tmp_path, "left")
     with pytest.raises(FileNotFoundError, match="scans.tsv is missing: prepare the set with: sirjax prepare micc"):
         cases_of_records(codes, tmp_path / "elsewhere", tmp_path, "frontal1")
+
+
+def test_tips_of_a_table_go_to_each_person_s_scan_and_must_be_complete(tmp_path):
+    (tmp_path / "scans.tsv").write_text("identity\tkind\tfile\tsha256\nann\tfrontal1\ta.obj\t0\n")
+    (tmp_path / "tips.tsv").write_text("subject\tx\ty\tz\nann\t1.5\t-2\t80\n")
+    tips = read_tips(tmp_path / "tips.tsv")
+    case = lambda *names: cases_of_records(  # noqa: E731
+        Codes(list(names), np.ones((len(names), 3), np.float32)), tmp_path, tmp_path, "frontal1", tips
+    )
+    cases = case("ann/a/1.jpg", "ann/a/2.jpg")
+    assert [one.scan_nose_tip for one in cases] == [(1.5, -2.0, 80.0)] * 2
+    assert mean_faces(cases)[0].scan_nose_tip == (1.5, -2.0, 80.0)
+    with pytest.raises(ValueError, match="lacks 1 of 2 people, such as bob: give all or none"):
+        case("ann/a/1.jpg", "bob/a/1.jpg")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("subject\tx\ty\nann\t1\t2\n", "needs the tab-separated columns subject, x, y, z; missing: z"),
+        ("subject\tx\ty\tz\nann\t1\t2\n", "line 2: x y z must be three numbers x y z, got '1 2 none'"),
+        ("subject\tx\ty\tz\nann\t1\t2\t3\nann\t1\t2\t3\n", "line 3: 'ann' comes twice"),
+    ],
+)
+def test_tables_of_tips_that_say_nothing_usable_are_refused(tmp_path, text, message):
+    (tmp_path / "tips.tsv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_tips(tmp_path / "tips.tsv")
 
 
 def test_plain_arrays_give_the_faces_of_the_face_model(rng):

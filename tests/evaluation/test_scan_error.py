@@ -303,3 +303,24 @@ def test_stopping_early_is_told():
 def test_what_cannot_be_measured_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         measure(face()[0], **options)
+
+
+def test_threads_change_no_figure():
+    vertices, triangles, _ = face(200)  # more than one part of each step
+    bent = vertices + np.sin(vertices[:, [1, 2, 0]] / 20)
+    tip = vertices[vertices[:, 2].argmax()]
+    one, two = (scan_error(vertices, triangles, bent, triangles, scan_nose_tip=tip, threads=n) for n in (1, 2))
+    np.testing.assert_array_equal(one.plane_distance, two.plane_distance)
+    assert (one.plane, one.surface, one.vertex) == (two.plane, two.surface, two.vertex)
+
+
+def test_a_spike_in_front_of_the_face_shows_in_the_gap_of_the_tips():
+    vertices, triangles, tip = face()
+    spiked = vertices.copy()
+    spiked[112, 2] = 80.0  # on the forehead, 54 mm above the nose: now the foremost vertex
+    options = dict(predicted_nose_tip=tip, trim=0.05)
+    clean, wrong = (scan_error(scan, triangles, vertices, triangles, **options) for scan in (vertices, spiked))
+    assert clean.tip_gap == pytest.approx(0, abs=1e-6)
+    assert wrong.tip_gap is not None
+    assert wrong.tip_gap > 25
+    assert measure(vertices, scan_landmarks=vertices[:9], predicted_landmarks=vertices[:9]).tip_gap is not None

@@ -21,6 +21,7 @@ def error_of(distance, scale=1.0):
         crop_triangles=np.zeros((0, 3), int),
         plane_distance=distance,
         surface_distance=distance,
+        tip_gap=None,
     )
 
 
