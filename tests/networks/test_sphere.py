@@ -86,8 +86,8 @@ def test_blocks_computed_again_give_the_same_gradients_and_keep_less_for_them(rn
         def loss(params):
             return jnp.sum(jnp.square(stages.apply(params, image)))
 
-        # What the backward pass needs of the forward pass. XLA's CPU compiler merges both computations of a block again,
-        # so that its own account of memory would not show it.
+        # What the backward pass needs of the forward pass. XLA's CPU compiler merges both computations of a block
+        # again, so that its own account of memory would not show it.
         kept = jax.tree.leaves(jax.eval_shape(lambda params: jax.vjp(loss, params)[1], params))
         return params, jax.jit(jax.grad(loss))(params), sum(leaf.size for leaf in kept)
 

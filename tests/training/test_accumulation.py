@@ -47,9 +47,7 @@ def test_parts_keep_the_order_of_the_samples():
 
 
 def test_batches_that_cannot_be_parted_are_refused_with_the_remedy():
-    with pytest.raises(
-        ValueError, match=r"batch of 6 cannot be split evenly into 4 parts; set data.batch_size"
-    ):
+    with pytest.raises(ValueError, match=r"batch of 6 cannot be split evenly into 4 parts; set data.batch_size"):
         accumulation.into_parts({"x": jnp.arange(6)}, 4)
 
 
