@@ -126,7 +126,7 @@ def _claims(methods: Methods, shares: dict[str, np.ndarray]) -> list[Claim]:
             "Centers keep a person's shape the same over photos, measured by how far people are apart",
             verdict(interval),
             f"{without.mean():.1%} of people's distance from the person's other photos without, "
-            f"{with_centers.mean():.1%} with weighted centers; less by {100 * interval.mean:.1f} [{100 * interval.low:.1f}, "
-            f"{100 * interval.high:.1f}] points",
+            f"{with_centers.mean():.1%} with weighted centers; less by {100 * interval.mean:.1f} "
+            f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}] points",
         )
     ]
