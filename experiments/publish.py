@@ -81,7 +81,7 @@ def experiment_page(name: str, document: dict[str, Any]) -> str:
     parts = [
         f"# {document['title']}",
         "(Written by `python -m experiments.publish`; do not edit.)",
-        question.partition(": ")[2],
+        sentence(question.partition(": ")[2]),
         f"```sh\npython -m experiments.{name}\n```",
         rest.strip(),
     ]
@@ -95,9 +95,15 @@ def experiment_page(name: str, document: dict[str, Any]) -> str:
     parts.append(
         f"Protocol: {document['protocol']}. Sets: {sets} ({study['sets']['evaluate']['made_by']}). Commit "
         f"{facts.get('commit', 'unknown')}, {facts['time']}, {facts['platform']}, jax {facts['jax']}; training of all "
-        f"runs of the study {document['seconds']['training of all runs of the study'] / 60:.0f} min."
+        f"runs of the study {document['seconds']['training of all runs of the study'] / 60:.0f} min. "
+        f"As run: `{facts['command']}`."
     )
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def sentence(text: str) -> str:
+    """With a capital letter first."""
+    return text[:1].upper() + text[1:]
 
 
 def index(documents: dict[str, dict[str, Any]]) -> str:

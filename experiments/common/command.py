@@ -3,7 +3,10 @@
 import argparse
 import importlib
 import logging
+import shlex
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,13 +45,14 @@ def main(names: list[str], argv: list[str] | None = None) -> int:
     description = module_of(names[0]).__doc__ if len(names) == 1 else importlib.import_module("experiments.all").__doc__
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
-    study = make_study(parser, argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    study = make_study(parser, arguments)
     left_out = [name for name in names if name in NEED_TRUTH and not study.has_truth]
     for name in left_out:
         print(f"{name} is left out: {study.evaluated.path} has no true shapes. See sirjax evaluate scans")
     for name in names:
         if name not in left_out:
-            run_experiment(name, study)
+            run_experiment(name, study, arguments)
     return 1 if left_out == names else 0
 
 
@@ -65,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shrink", type=float, default=1.0, help="divide sets and steps by this; for tests")
 
 
-def make_study(parser: argparse.ArgumentParser, argv: list[str] | None) -> Study:
+def make_study(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Study:
     """The study that the command line describes."""
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -88,7 +92,7 @@ def make_study(parser: argparse.ArgumentParser, argv: list[str] | None) -> Study
     )
 
 
-def run_experiment(name: str, study: Study) -> Path:
+def run_experiment(name: str, study: Study, arguments: Sequence[str] = ()) -> Path:
     """Runs one experiment and writes its results, pictures and page; returns its folder."""
     module = module_of(name)
     begun, trained = time.perf_counter(), study.spent()
@@ -98,7 +102,7 @@ def run_experiment(name: str, study: Study) -> Path:
         "experiment": name,
         "title": module.TITLE,
         "study": study.describe(),
-        "provenance": provenance(command=f"python -m experiments.{name}"),
+        "provenance": provenance(command=shlex.join(["python", "-m", f"experiments.{name}", *arguments])),
         "seconds": {
             "training of new runs": round(trained, 1),
             "everything else": round(time.perf_counter() - begun - trained, 1),

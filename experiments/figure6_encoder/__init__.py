@@ -4,10 +4,10 @@ Compared: the split encoder (two shared stages of four, then a branch each for s
 and for albedo) and one branch for everything, at several weights epsilon_s of the SIR loss (Eq. 9); both were warmed
 up with the same settings.
 
-Read it: curves of the recognition loss (CosFace) and of the pixel loss over the steps of the second stage, lower is
-better; in the table verification, landmark error and error of the shape on people not trained on. The unsplit encoder
-must trade one task for the other: as epsilon_s grows, its pixels and landmarks get worse, the split one's less so.
-Losses of different epsilon_s are unweighted, so they can be compared.
+Read it: curves of the recognition loss (CosFace) and of the pixel loss over the steps of the second stage, unweighted,
+lower is better; in the table verification, landmark error and error of the shape on people not trained on. The paper
+says that the unsplit encoder must trade one task for the other: it should be worse in both, the more so the larger
+epsilon_s is. Note that the split encoder has three branches where the other has one, and so more parameters.
 """
 
 import json

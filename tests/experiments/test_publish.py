@@ -39,7 +39,7 @@ def test_an_experiment_page_shows_question_command_tables_and_claims(tmp_path):
     facts = {
         "title": "Table II: ablation",
         "study": study,
-        "provenance": {"commit": "abc", "time": "2026", "platform": "Linux", "jax": "0.10"},
+        "provenance": {"commit": "abc", "time": "2026", "platform": "Linux", "jax": "0.10", "command": "python -m x"},
         "seconds": {"training of all runs of the study": 120.0},
     }
     save_outcome(Outcome("p-v1", [table], [Claim("it works", "undecided", "+0.1")]), tmp_path, facts)
@@ -47,13 +47,13 @@ def test_an_experiment_page_shows_question_command_tables_and_claims(tmp_path):
     for part in (
         "# Table II: ablation\n",
         "python -m experiments.table2_ablation\n",
-        "which parts of the SIR loss",
+        "Which parts of the SIR loss",
         "Read it: ",
         "| L_sm | 90.0 % |",
         "| it works | undecided | +0.1 |",
         "Protocol: p-v1.",
         "evaluate 7 photos (synthetic)",
-        "training of all runs of the study 2 min.",
+        "training of all runs of the study 2 min. As run: `python -m x`.",
     ):
         assert part in page
 
