@@ -5,6 +5,7 @@
       --config.data.landmark=records/faces --config.data.identity=records/people
 
 What differs from the demo is the augmentation: a thousand photos with landmarks are seen a hundred times each.
+Results: experiments/photos/README.md.
 """
 
 from typing import Any
