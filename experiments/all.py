@@ -1,6 +1,6 @@
 """Every table and figure of the paper, one after the other, on shared training runs:
 
-  python -m experiments.all                                      rendered faces; about an hour on two quiet cores
+  python -m experiments.all                                      rendered faces; within an hour on two quiet cores
   python -m experiments.all --warmup runs/demo/warmup            starts from the demo's warm-up, if it is there
   python -m experiments.all --landmark R1 --identity R2 --evaluate R3 --root runs/real    prepared records
 
