@@ -85,9 +85,8 @@ def test_records_to_training_to_figures_to_a_face(world, tmp_path, capsys):
 
     figures = tmp_path / "figures.json"
     records = str(world / "records" / "benchmark")
-    assert (
-        sirjax(["evaluate", str(tmp_path / "sir"), "--records", records, "--pairs", "200", "--json", str(figures)]) == 0
-    )
+    options = ["--records", records, "--pairs", "200", "--json", str(figures)]
+    assert sirjax(["evaluate", "benchmark", str(tmp_path / "sir"), *options]) == 0
     assert "neutral shape RMSE" in capsys.readouterr().out
     assert json.loads(figures.read_text())["mean_face_rmse_mm"] > 0
 

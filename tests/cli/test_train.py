@@ -44,7 +44,7 @@ def test_a_value_of_the_wrong_type_is_refused():
 def test_an_unknown_config_lists_the_known_ones():
     with pytest.raises(
         FileNotFoundError,
-        match="no config 'sirr'; give a path to a .py file, or one of: default, demo, photos, sir, warmup",
+        match="no config 'sirr'; give a path to a .py file, or one of: ablations, default, demo, photos, sir, warmup",
     ):
         load_config("sirr", [])
 

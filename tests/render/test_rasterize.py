@@ -225,7 +225,10 @@ def test_hidden_triangles_get_no_gradient(rng, backend):
         ({"triangles": np.array([[0, 1, -1]], np.int32)}, r"triangles name vertices -1 \.\. 1, but there are 3"),
         ({"image_size": (0, 4)}, r"image_size must be \(height, width\) with sides of 1 \.\. 32767, got \(0, 4\)"),
         ({"image_size": (4, 40000)}, r"with sides of 1 \.\. 32767, got \(4, 40000\)"),
-        ({"backend": "opengl"}, r"there is no rendering backend 'opengl': choose one of auto, cpu, xla"),
+        (
+            {"backend": "opengl"},
+            r"there is no rendering backend 'opengl': choose one of auto, cpu, nvdiffrast, cuda, xla",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(change, message):
