@@ -19,6 +19,7 @@ from sirjax.morphable import model as morphable
 from sirjax.networks.batches import in_batches, split
 from sirjax.networks.mtcnn import MTCNN, Detections
 from sirjax.reconstruction import FaceReconstruction
+from sirjax.training.setup import TrainedRun
 from sirjax.types import IMAGE_SIZE, NetworkOutput
 
 SMALL_FACE = 0.5  # photo pixels per crop pixel below which a face is so small that the crop is mostly made up
@@ -83,6 +84,19 @@ class Predictor:
             return _decoded(face_model, encode(params, images), template, gains)
 
         self._encode, self._read = jax.jit(encode), jax.jit(read)
+
+    @classmethod
+    def of_run(cls, run: TrainedRun, *, batch_size: int = 8, detector: Detector | None = None) -> "Predictor":
+        """The predictor of a trained run."""
+        return cls(
+            run.networks,
+            run.params,
+            run.face_model,
+            run.metadata,
+            gains=run.gains,
+            batch_size=batch_size,
+            detector=detector,
+        )
 
     @property
     def detector(self) -> Detector:

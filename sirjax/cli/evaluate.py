@@ -8,7 +8,8 @@ sirjax evaluate scans table.tsv --out results    shapes against 3D scans, as for
 """
 
 import argparse
-import importlib
+
+from sirjax.cli.kinds import add_kinds
 
 # What -> (module, one line of help).
 KINDS = {
@@ -22,19 +23,9 @@ KINDS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the kinds of evaluation and the options of each."""
-    kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    for name, (module, help_text) in KINDS.items():
-        implementation = importlib.import_module(module)
-        kind = kinds.add_parser(
-            name,
-            help=help_text,
-            description=implementation.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        implementation.add_arguments(kind)
-        kind.set_defaults(evaluate=implementation.run)
+    add_kinds(parser, KINDS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluates."""
-    return args.evaluate(args)
+    return args.run_kind(args)

@@ -5,7 +5,8 @@ sirjax export realy runs/sir REALY_image --toolkit REALY/data --out realy       
 """
 
 import argparse
-import importlib
+
+from sirjax.cli.kinds import add_kinds
 
 # What -> (module, one line of help).
 KINDS = {
@@ -16,19 +17,9 @@ KINDS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the kinds of export and the options of each."""
-    kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    for name, (module, help_text) in KINDS.items():
-        implementation = importlib.import_module(module)
-        kind = kinds.add_parser(
-            name,
-            help=help_text,
-            description=implementation.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        implementation.add_arguments(kind)
-        kind.set_defaults(export=implementation.run)
+    add_kinds(parser, KINDS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exports."""
-    return args.export(args)
+    return args.run_kind(args)

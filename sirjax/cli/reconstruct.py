@@ -105,15 +105,8 @@ def run(args: argparse.Namespace) -> int:
     if not photos:
         raise FileNotFoundError(f"no photos in {', '.join(map(str, args.photos))}: name files or folders with photos")
     trained = load_run(args.checkpoint)
-    predictor = Predictor(
-        trained.networks,
-        trained.params,
-        trained.face_model,
-        trained.metadata,
-        gains=trained.gains,
-        batch_size=args.batch,
-        detector=MTCNN(args.min_face_size, max_side=args.search_side),
-    )
+    detector = MTCNN(args.min_face_size, max_side=args.search_side)
+    predictor = Predictor.of_run(trained, batch_size=args.batch, detector=detector)
     args.out.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     with StatusTable(args.out) as table, tqdm(total=len(photos), unit="photo", desc="reconstruct") as progress:

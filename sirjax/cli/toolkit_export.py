@@ -43,14 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def predict(args: argparse.Namespace, photos: Sequence[Path]) -> tuple[FaceModel, list[PhotoShape]]:
     """The run's face model and its reading of the photos."""
     trained = load_run(args.run_directory)
-    predictor = Predictor(
-        trained.networks,
-        trained.params,
-        trained.face_model,
-        trained.metadata,
-        gains=trained.gains,
-        batch_size=args.batch,
-    )
+    predictor = Predictor.of_run(trained, batch_size=args.batch)
     return trained.face_model, read_shapes(predictor, photos, center_if_none=args.center_if_none)
 
 
