@@ -21,7 +21,14 @@ def root(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_every_experiment_ends_with_results_a_page_and_pictures(root):
+def test_the_miniature_of_everything(root, capsys):
+    # One test: workers that shared its parts would each train the runs again.
+    every_experiment_ends_with_results_a_page_and_pictures(root)
+    runs_are_trained_once(root, capsys)
+    a_warm_up_with_other_settings_is_refused(root)
+
+
+def every_experiment_ends_with_results_a_page_and_pictures(root):
     for name in command.NAMES:
         folder = root / "results" / name
         document = json.loads((folder / "results.json").read_text())
@@ -40,8 +47,7 @@ def test_every_experiment_ends_with_results_a_page_and_pictures(root):
         assert "http://" not in page.replace("http://www.w3.org", "")  # nothing is loaded from elsewhere
 
 
-@pytest.mark.slow
-def test_runs_are_trained_once(root, capsys):
+def runs_are_trained_once(root, capsys):
     runs = sorted(path.parent.name.rsplit("-", 1)[0] for path in root.glob(f"runs/*/{FINISHED}"))
     assert runs == [
         "sm+wc+kl_seed0",
@@ -56,8 +62,7 @@ def test_runs_are_trained_once(root, capsys):
     assert seconds["training of all runs of the study"] > 0
 
 
-@pytest.mark.slow
-def test_a_warm_up_with_other_settings_is_refused(root):
+def a_warm_up_with_other_settings_is_refused(root):
     sets = Sets(*(root / "records" / kind for kind in ("landmark", "identity", "benchmark")))
     (warmup,) = root.glob("runs/warmup_seed0-*")
     same = Study(root, sets, shrink=250, given_warmup=warmup)
