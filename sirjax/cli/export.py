@@ -10,8 +10,8 @@ from sirjax.cli.kinds import add_kinds
 
 # What -> (module, one line of help).
 KINDS = {
-    "now": ("sirjax.cli.export_now", "neutral meshes and 7 landmarks for the NoW benchmark's toolkit"),
-    "realy": ("sirjax.cli.export_realy", "neutral meshes and 85 keypoints for the REALY benchmark's toolkit"),
+    "now": ("sirjax.cli.exporting.now", "neutral meshes and 7 landmarks for the NoW benchmark's toolkit"),
+    "realy": ("sirjax.cli.exporting.realy", "neutral meshes and 85 keypoints for the REALY benchmark's toolkit"),
 }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sirjax import decode
-from sirjax.cli import export_realy, toolkit_export
+from sirjax.cli.exporting import benchmark, realy
 from sirjax.cli.main import main
 from sirjax.cli.shape_sets import read_obj_triangles, read_obj_vertices
 from sirjax.export.realy import keypoint_positions, read_keypoints, triangle_rows, write_keypoints
@@ -42,7 +42,7 @@ def export(monkeypatch, tmp_path):
         gains=decode.CameraGains(),
         metadata={},
     )
-    for module in (toolkit_export, export_realy):
+    for module in (benchmark, realy):
         monkeypatch.setattr(module, "load_run", lambda workdir: trained)
     monkeypatch.setattr("sirjax.predictor.MTCNN", MarkedFaces)
     for name in ("1", "12_3"):
@@ -84,7 +84,7 @@ def test_keypoints_of_ones_own_are_taken_as_they_are(export, tmp_path, toolkit):
 def test_keypoints_in_another_order_are_a_problem(toolkit):
     rows, weights = read_keypoints(toolkit[0] / "HIFI3D.txt")
     write_keypoints(toolkit[0] / "HIFI3D.txt", rows[::-1], weights[::-1])
-    _, (found,) = export_realy.keypoints_of(MODEL, topology_of(MODEL), toolkit[0], None)
+    _, (found,) = realy.keypoints_of(MODEL, topology_of(MODEL), toolkit[0], None)
     assert "of the eye distance from the face model's landmarks" in found.what
     assert found.remedy == "they follow another order or belong to another mesh; give the file of this one"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sirjax.cli.photo_shapes import read_shapes
+from sirjax.cli.exporting.photo_shapes import read_shapes
 from sirjax.predictor import Predictor
 from tests.cli.photos_with_faces import MarkedFaces, make_photo
 from tests.oracles import MODEL, Oracle, answers

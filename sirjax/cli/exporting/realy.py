@@ -22,8 +22,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from data_prep.face_models.meshes import place_on_surface
-from sirjax.cli import toolkit_export
-from sirjax.cli.photo_shapes import PhotoShape
+from sirjax.cli.exporting import benchmark
+from sirjax.cli.exporting.photo_shapes import PhotoShape
 from sirjax.cli.shape_sets import read_obj_triangles, read_obj_vertices
 from sirjax.export import realy
 from sirjax.export.toolkit_mesh import Problem, Topology, topology_of, write_plain_obj
@@ -38,7 +38,7 @@ REFERENCE = "HIFI3D"  # the template that the benchmark's keypoints were marked 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `sirjax export realy`."""
-    toolkit_export.add_arguments(parser)
+    benchmark.add_arguments(parser)
     parser.add_argument("--toolkit", type=Path, metavar="DIR", help="REALY/data, with HIFI3D.obj and HIFI3D.txt")
     parser.add_argument("--keypoints", type=Path, metavar="FILE", help="all 85 for this mesh, instead of --toolkit")
     parser.add_argument("--name", default="sirjax", help="of the template (default: %(default)s)")
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
       FileExistsError: if the target is not empty.
       ValueError: if nothing tells the further keypoints.
     """
-    toolkit_export.check_target(args.out)
+    benchmark.check_target(args.out)
     if (args.toolkit is None) == (args.keypoints is None):
         raise ValueError(
             "REALY needs 85 keypoints, the face model marks the 68 of iBUG: give --toolkit REALY/data (its template "
@@ -66,24 +66,24 @@ def run(args: argparse.Namespace) -> int:
     topology = topology_of(model)
     keypoints, found = keypoints_of(model, topology, args.toolkit, args.keypoints)
     problems += found
-    _, rows = toolkit_export.predict(args, photos)
+    _, rows = benchmark.predict(args, photos)
 
     def name_of(row: PhotoShape) -> str:
         return row.path.stem
 
-    problems += toolkit_export.check(model, topology, rows, name_of)
-    if not toolkit_export.settle(problems, allow=args.allow_failures):
+    problems += benchmark.check(model, topology, rows, name_of)
+    if not benchmark.settle(problems, allow=args.allow_failures):
         return 2
     folder, template = args.out / MESHES, args.out / TEMPLATE
     folder.mkdir(parents=True)
     template.mkdir()
-    for part, vertices in toolkit_export.meshes(model, topology, rows):
+    for part, vertices in benchmark.meshes(model, topology, rows):
         for row, mesh in zip(part, vertices, strict=True):
             write_plain_obj(folder / f"{row.path.stem}.obj", mesh, topology.triangles)
     write_plain_obj(template / f"{args.name}.obj", np.asarray(model.mean)[topology.kept], topology.triangles)
     realy.write_keypoints(template / f"{args.name}.txt", *keypoints)
-    toolkit_export.write_picture(
-        args.out / toolkit_export.PICTURE,
+    benchmark.write_picture(
+        args.out / benchmark.PICTURE,
         model,
         rows,
         lambda vertices: realy.keypoint_positions(vertices[topology.kept], topology.triangles, *keypoints),
@@ -91,10 +91,10 @@ def run(args: argparse.Namespace) -> int:
         [number if number in realy.READ_BEYOND_68 else None for number in range(realy.NUM_KEYPOINTS)],
         args.backend,
     )
-    toolkit_export.write_status(args.out, rows, name_of)
+    benchmark.write_status(args.out, rows, name_of)
     written = sum(row.shape is not None for row in rows)
     print(f"{written} of {len(rows)} photos in {folder}; copy {template}/{args.name}.* to REALY/data")
-    print(f"check {args.out / toolkit_export.PICTURE}: 70 and 71 are used for the nose, 76 and 77 for the cheeks")
+    print(f"check {args.out / benchmark.PICTURE}: 70 and 71 are used for the nose, 76 and 77 for the cheeks")
     return 2 if problems else 0
 
 

@@ -17,8 +17,8 @@ Exit code: 0 done, 2 if there were problems (nothing is written then, unless --a
 import argparse
 from pathlib import Path, PurePosixPath
 
-from sirjax.cli import toolkit_export
-from sirjax.cli.photo_shapes import PhotoShape
+from sirjax.cli.exporting import benchmark
+from sirjax.cli.exporting.photo_shapes import PhotoShape
 from sirjax.export import now
 from sirjax.export.toolkit_mesh import topology_of
 from sirjax.photo import SUFFIXES
@@ -28,7 +28,7 @@ MESHES = "meshes"  # the folder for the toolkit's --predicted_mesh_folder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `sirjax export now`."""
-    toolkit_export.add_arguments(parser)
+    benchmark.add_arguments(parser)
     parser.add_argument(
         "--list",
         type=Path,
@@ -44,35 +44,35 @@ def run(args: argparse.Namespace) -> int:
       FileNotFoundError: if there are no photos, or a photo of the list is not there and nothing allows that.
       FileExistsError: if the target is not empty.
     """
-    toolkit_export.check_target(args.out)
+    benchmark.check_target(args.out)
     photos = listed_photos(args.photos, args.list)
     problems = now.check_places(list(photos.values()))
-    model, rows = toolkit_export.predict(args, list(photos))
+    model, rows = benchmark.predict(args, list(photos))
     topology = topology_of(model)
 
     def name_of(row: PhotoShape) -> str:
         return str(photos[row.path])
 
-    problems += toolkit_export.check(model, topology, rows, name_of)
-    if not toolkit_export.settle(problems, allow=args.allow_failures):
+    problems += benchmark.check(model, topology, rows, name_of)
+    if not benchmark.settle(problems, allow=args.allow_failures):
         return 2
     folder = args.out / MESHES
     folder.mkdir(parents=True)
-    for part, vertices in toolkit_export.meshes(model, topology, rows):
+    for part, vertices in benchmark.meshes(model, topology, rows):
         for row, mesh, points in zip(part, vertices, topology.landmarks(vertices), strict=True):
             now.write_now(folder, photos[row.path], mesh, topology.triangles, points)
-    toolkit_export.write_picture(
-        args.out / toolkit_export.PICTURE,
+    benchmark.write_picture(
+        args.out / benchmark.PICTURE,
         model,
         rows,
         lambda vertices: topology.landmarks(vertices[None, topology.kept])[0, list(now.LANDMARKS)],
         range(len(now.LANDMARKS)),
         args.backend,
     )
-    toolkit_export.write_status(args.out, rows, name_of)
+    benchmark.write_status(args.out, rows, name_of)
     written = sum(row.shape is not None for row in rows)
     names = "; ".join(f"{number} {name}" for number, name in enumerate(now.LANDMARK_NAMES))
-    print(f"{written} of {len(rows)} photos in {folder}; check {args.out / toolkit_export.PICTURE}: {names}")
+    print(f"{written} of {len(rows)} photos in {folder}; check {args.out / benchmark.PICTURE}: {names}")
     return 2 if problems else 0
 
 

@@ -8,7 +8,7 @@ import pytest
 import trimesh
 
 from sirjax import decode
-from sirjax.cli import toolkit_export
+from sirjax.cli.exporting import benchmark
 from sirjax.cli.main import main
 from sirjax.morphable.model import landmarks_of, neutral_vertices
 from tests.cli.photos_with_faces import MarkedFaces, make_photo
@@ -22,7 +22,7 @@ def export(monkeypatch, tmp_path):
     trained = SimpleNamespace(
         networks=Oracle(), params=ANSWERS, face_model=MODEL, gains=decode.CameraGains(), metadata={}
     )
-    monkeypatch.setattr(toolkit_export, "load_run", lambda workdir: trained)
+    monkeypatch.setattr(benchmark, "load_run", lambda workdir: trained)
     monkeypatch.setattr("sirjax.predictor.MTCNN", MarkedFaces)
     (tmp_path / "list.txt").write_text("S1/multiview_neutral/A.png\nS1/selfie/B.png\n")
     make_photo(tmp_path / "photos" / "S1" / "multiview_neutral" / "A.png", 1)

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from sirjax.cli.exporting.photo_shapes import PhotoShape, read_shapes
 from sirjax.cli.outputs import StatusTable
-from sirjax.cli.photo_shapes import PhotoShape, read_shapes
 from sirjax.export.files import write_image
 from sirjax.export.toolkit_mesh import Problem, Topology, check_meshes
 from sirjax.morphable.model import FaceModel, neutral_vertices

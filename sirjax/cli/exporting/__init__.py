@@ -1,0 +1,1 @@
+"""The kinds of `sirjax export`: benchmark toolkits, programs, weights."""
