@@ -70,6 +70,7 @@ setup(
         "models": ["h5py>=3.11"],  # BFM-2017 and BFM-2019 come as .h5
         "eval": ["fcpw>=1.2,<2", "trimesh>=4"],  # sirjax evaluate scans: closest points, mesh files
         "nvdiffrast": ["torch>=2.3", "ninja"],  # what its source install needs; itself: see docs/rendering.md
+        "tpu": ["jax[tpu]"],  # on a TPU; elsewhere its compiler, for experiments.benchmarks.compile_step
         "beam": ["apache-beam>=2.77,<3"],  # preparation on many machines
         "dev": [
             "pytest>=8",
