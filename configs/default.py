@@ -20,7 +20,7 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     config.face_model.orthonormalize = True  # condition (3) of Table I; the built-in model already is
 
     config.networks = ConfigDict()
-    config.networks.preset = "sphere64"  # sphere64 (the paper), sphere20, tiny
+    config.networks.preset = "sphere64"  # sphere64 (the paper), sphere20, tiny, debug
     config.networks.shared_stages = 2  # Sec. III-C; 4 is the unsplit baseline of Fig. 6
     config.networks.albedo_maps = 1  # 2: smooth + detail map, as in the authors' code
     config.networks.block_bias = True  # biases in residual convolutions
@@ -117,4 +117,5 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     config.run.keep_checkpoints = 3
     config.run.non_finite = "stop"  # stop (saves the batch), or skip up to max_skipped steps
     config.run.max_skipped = 10
+    config.run.host_timeout = 900  # seconds without a step after which several hosts stop and name the one that hangs
     return config.lock()

@@ -6,6 +6,10 @@ examples:
       --config.data.landmark=records/landmark --config.data.identity=records/identity
   sirjax train --config sir ... --config.sir.center=plain --config.data.batch_size=32
 
+Several hosts, each with all its GPUs; --workdir and the records are on a disk that all see:
+  sirjax train --coordinator auto ...                                        (SLURM, Open MPI, TPU pods, GKE)
+  sirjax train --coordinator node0:9876 --num-hosts 2 --host-index 0 ...     (and 1 on the other)
+
 Every setting of configs/default.py can be given as --config.<name>=<value>.
 """
 
@@ -18,6 +22,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 import configs
+from sirjax.training import hosts
 from sirjax.training.loop import train
 
 TAKES_SETTINGS = True  # unknown --config.* options are settings, checked against the schema below
@@ -28,13 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, help="a config file, or the name of one in configs/: warmup, sir")
     parser.add_argument("--workdir", required=True, type=Path, help="run directory: checkpoints, metrics, pictures")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--coordinator", metavar="HOST:PORT", help="train on several hosts; the first one, or auto")
+    parser.add_argument("--num-hosts", type=int, metavar="N", help="processes that run this command")
+    parser.add_argument("--host-index", type=int, metavar="I", help="of this one; 0 is the coordinator")
 
 
 def run(args: argparse.Namespace) -> int:
     """Trains."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("absl").setLevel(logging.WARNING)
-    train(load_config(args.config, args.settings), args.workdir, progress=not args.quiet)
+    config = load_config(args.config, args.settings)
+    if args.coordinator:
+        hosts.connect(args.coordinator, num_hosts=args.num_hosts, host_index=args.host_index)
+    elif args.num_hosts is not None or args.host_index is not None:
+        raise ValueError("--num-hosts and --host-index need --coordinator HOST:PORT")
+    train(config, args.workdir, progress=not args.quiet)
     return 0
 
 

@@ -11,10 +11,11 @@ import orbax.checkpoint as ocp
 
 from sirjax.files import write_text
 from sirjax.training.identity_table import devices_of, flat_shape, flat_tables, is_sharded, sharded_tables
-from sirjax.training.parallel import split_over
+from sirjax.training.parallel import split_over, to_global, to_local
 from sirjax.training.state import TrainState
 
 DIRECTORY = "checkpoints"
+CONFIG = "config.json"
 
 
 class CheckpointStore:
@@ -44,7 +45,7 @@ class CheckpointStore:
         """Starts writing `state` in the background; returns as soon as it has been copied."""
         if step in self._manager.all_steps():
             return
-        networks, rest = _split(flat_tables(state))
+        networks, rest = _split(flat_tables(to_global(jax.tree.map(_one_copy, state))))
         metadata = {"face_model": self._fingerprint, "shapes": self._shapes(state)}
         self._manager.save(
             step,
@@ -69,7 +70,8 @@ class CheckpointStore:
             return None
         metadata = check_fingerprint(self._manager, step, self._fingerprint, self._root)
         _check_shapes(metadata["shapes"], self._shapes(like), self._root / str(step))
-        networks, rest = _split(jax.tree.map_with_path(_abstract, like))
+        like = to_global(jax.tree.map(_described, like))
+        networks, rest = _split(jax.tree.map_with_path(_flat, like))
         restored = self._manager.restore(
             step,
             args=ocp.args.Composite(
@@ -78,7 +80,7 @@ class CheckpointStore:
                 training=ocp.args.StandardRestore(rest, strict=False),
             ),
         )
-        return sharded_tables(_joined(restored["networks"], restored["training"]), like)
+        return to_local(sharded_tables(_joined(restored["networks"], restored["training"]), like))
 
     def close(self) -> None:
         """Waits until everything is on disk."""
@@ -108,13 +110,18 @@ def load_network_params(workdir: Path, *, fingerprint: str | None = None) -> tup
             f"{workdir} is not a run directory: it has no {DIRECTORY}/; name the --workdir of a `sirjax train` run"
         )
     options = ocp.CheckpointManagerOptions(read_only=True, save_interval_steps=0, create=False)
-    with _quietly(), ocp.CheckpointManager(root, options=options) as manager:
+    handlers = {"networks": ocp.StandardCheckpointHandler(), "metadata": ocp.JsonCheckpointHandler()}
+    with _quietly(), ocp.CheckpointManager(root, options=options, item_handlers=handlers) as manager:
         step = manager.latest_step()
         if step is None:
             raise FileNotFoundError(f"{root} holds no complete checkpoint yet; let the run reach its first one")
         if fingerprint is not None:
             check_fingerprint(manager, step, fingerprint, root)
-        restored = manager.restore(step, args=ocp.args.Composite(networks=ocp.args.StandardRestore()))
+        # Onto one device of this machine: by itself orbax wants the devices that the run was trained on.
+        here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        saved = manager.item_metadata(step)["networks"]
+        wanted = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), dict(saved))
+        restored = manager.restore(step, args=ocp.args.Composite(networks=ocp.args.StandardRestore(wanted)))
         return restored["networks"], step
 
 
@@ -143,7 +150,7 @@ def check_fingerprint(manager: ocp.CheckpointManager, step: int, fingerprint: st
 
 def save_config(workdir: Path, config: dict) -> None:
     """Writes the resolved settings beside the checkpoints, whole or not at all."""
-    write_text(workdir / "config.json", json.dumps(config, indent=2) + "\n")
+    write_text(workdir / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
 def load_config(workdir: Path) -> dict:
@@ -152,9 +159,9 @@ def load_config(workdir: Path) -> dict:
     Raises:
       FileNotFoundError: if `workdir` is not a run directory.
     """
-    path = Path(workdir) / "config.json"
+    path = Path(workdir) / CONFIG
     if not path.is_file():
-        raise FileNotFoundError(f"{workdir} is not a run directory: it has no config.json; name a run's --workdir")
+        raise FileNotFoundError(f"{workdir} is not a run directory: it has no {CONFIG}; name a run's --workdir")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -181,7 +188,18 @@ def _check_shapes(saved: dict, wanted: dict, path: Path) -> None:
             )
 
 
-def _abstract(path, leaf: jax.Array) -> jax.ShapeDtypeStruct:
+def _one_copy(leaf: jax.Array) -> jax.Array:
+    """One device's copy where one host has several: of copies orbax would cut a slice from each, for every shape."""
+    if jax.process_count() > 1 or not leaf.is_fully_replicated:
+        return leaf
+    return leaf.addressable_shards[0].data
+
+
+def _described(leaf: jax.Array) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None))
+
+
+def _flat(path, leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     if is_sharded(path, leaf):
         return jax.ShapeDtypeStruct(flat_shape(leaf), leaf.dtype, sharding=split_over(devices_of(leaf)))
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None))
+    return leaf

@@ -135,7 +135,12 @@ def flat_shape(table: Array) -> tuple[int, int]:
 
 def devices_of(table: Array) -> list:
     """The devices a sharded table is spread over, in the order of its rows."""
-    return [shard.device for shard in sorted(table.addressable_shards, key=lambda shard: shard.index[0].start or 0)]
+    return list(table.sharding.mesh.devices.flat)
+
+
+def first_identity(table: Array) -> int:
+    """The identity of the first row of this host's part of a table."""
+    return jax.process_index() * math.prod(table.shape[:-1]) if table.ndim == 3 else 0
 
 
 def _moved(table: Array, shape: tuple[int, ...]) -> Array:

@@ -20,6 +20,7 @@ from sirjax.data.sample import Sample
 from sirjax.losses import sir
 from sirjax.morphable import coefficients as units
 from sirjax.networks.batches import in_batches
+from sirjax.training.identity_table import first_identity
 from sirjax.training.state import TrainState
 from sirjax.training.terms import Frozen, Method
 from sirjax.types import NetworkOutput
@@ -55,9 +56,11 @@ def imprint(
     codes, trust = in_batches(lambda crops: read(state.params["networks"], crops), _crops(records), _BATCH_SIZE)
     identity = np.array([records[index].identity_class for index in range(len(records))])
     weight = trust if method.center == "weighted" else np.ones_like(trust)
-    # Sharded tables [D, R, S] are rows in the same order, with some for nobody at the end.
+    # Sharded tables [D, R, S] are rows in the same order, with some for nobody at the end; a host has its devices'.
     before = state.params["class_weights"]
-    centers = mean_codes(codes, weight, identity, num_identities=before.size // before.shape[-1])
+    own, num_rows = identity - first_identity(before), before.size // before.shape[-1]
+    here = (own >= 0) & (own < num_rows)
+    centers = mean_codes(codes[here], weight[here], own[here], num_identities=num_rows)
     directions = centers if method.embedding == "raw" else centers / np.asarray(frozen.face_model.shape_std)
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
 

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import cv2
+import jax
 import numpy as np
 from tensorboardX import SummaryWriter
 
@@ -74,8 +75,9 @@ class MetricLog:
 
 
 def save_batch(workdir: Path, step: int, batch: Batch) -> Path:
-    """Keeps a batch for inspection: bad_batch_<step>.npz with the arrays of `Batch`."""
-    path = workdir / f"bad_batch_{step:07d}.npz"
+    """Keeps a batch for inspection: bad_batch_<step>.npz with the arrays of `Batch`; each of several hosts its part."""
+    part = f"_host{jax.process_index()}" if jax.process_count() > 1 else ""
+    path = workdir / f"bad_batch_{step:07d}{part}.npz"
     content = io.BytesIO()
     np.savez_compressed(
         content,

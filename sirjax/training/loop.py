@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from sirjax.data.sources import Sources
 from sirjax.memory import keep_freed_memory
 from sirjax.morphable.storage import fingerprint
 from sirjax.render.self_test import require_working
-from sirjax.training import checkpoint, resume
+from sirjax.training import checkpoint, hosts, resume
 from sirjax.training.identity_table import is_sharded, place
 from sirjax.training.imprint import imprint, is_imprinted
 from sirjax.training.log import MetricLog, TrainingDivergedError, require_finite, save_batch, warn_of_collapse
@@ -53,8 +52,10 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
       workdir: receives config.json, checkpoints/, metrics.jsonl, tensorboard/ and images/.
       progress: whether to draw a progress bar.
 
+    With several hosts (`hosts.connect`) every one calls this with the same settings and a `workdir` that all see.
+
     Returns:
-      The final state.
+      The final state; where tables are sharded over hosts, this host's part of them.
 
     Raises:
       ValueError: for settings that do not fit together, or not the run already in `workdir`.
@@ -75,7 +76,7 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
     timeline = Timeline.of(config.schedule, num_samples=num_samples, batch_size=config.data.batch_size)
     schedule = make_schedule_for(config.optimizer, timeline)
     num_identities = sources.num_identities if method.uses_identities else 0
-    method = with_tables(method, config.sir, face_model, num_identities=num_identities, num_devices=len(devices))
+    method = with_tables(method, config.sir, face_model, num_identities=num_identities, num_devices=jax.device_count())
     optimizer = make_optimizer_for(config.optimizer, schedule, method)
     resume.claim(workdir, config)
 
@@ -104,25 +105,29 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
             state = imprint(state, networks, constants, method, sources.identity)
         state = place(state, devices)
         start = int(state.step)
-        log = stack.enter_context(MetricLog(workdir, start_step=start))
-        stop = stack.enter_context(_StopRequest())
+        log = stack.enter_context(MetricLog(workdir, start_step=start)) if hosts.is_first() else None
+        stop = stack.enter_context(hosts.StopRequest())
+        pace = stack.enter_context(hosts.HangWatch(workdir, timeout=config.run.host_timeout))
         stream = stack.enter_context(contextlib.closing(make_batches(config, sources, start_step=start)))
         bar = stack.enter_context(
-            tqdm(total=timeline.total, initial=start, desc=workdir.name, unit="step", disable=not progress)
+            tqdm(total=timeline.total, initial=start, desc=workdir.name, unit="step", disable=not (progress and log))
         )
-        preview = Preview(networks, method, frozen) if config.run.image_every else None
+        preview = Preview(networks, method, frozen) if config.run.image_every and log else None
         watch = _Watch(config, workdir, log, bar, jax.jit(schedule), num_shape=face_model.num_shape)
         for step in range(start + 1, timeline.total + 1):
+            pace.reached(step, hosts.READING)
             batch = next(stream)
+            pace.reached(step, hosts.COMPUTING)
             train_step = steps_of(timeline.phase(method, step - 1))
             state, metrics = train_step(state, split_batch(batch, len(devices)), frozen)
             watch.saw(step, metrics, batch)
-            if preview and step % config.run.image_every == 0:
+            if preview and log and step % config.run.image_every == 0:
                 log.write_image(step, "faces", preview.draw(state.networks, batch))
-            if stop.requested or step % config.run.checkpoint_every == 0 or step == timeline.total:
+            leaving = stop.at(step)
+            if leaving or step % config.run.checkpoint_every == 0 or step == timeline.total:
                 watch.settle()  # a checkpoint is only written of steps known to be finite
                 store.save(step, state)
-            if stop.requested:
+            if leaving:
                 logger.warning("stopped at step %d of %d; start the same command to go on", step, timeline.total)
                 break
         watch.settle()
@@ -175,7 +180,7 @@ def _compiled_steps(make_step: Callable, devices: Sequence) -> Callable:
 class _Watch:
     """Looks at each step's metrics one step late, so that the device never waits for the host."""
 
-    def __init__(self, config: Settings, workdir: Path, log: MetricLog, bar: tqdm, schedule, *, num_shape: int):
+    def __init__(self, config: Settings, workdir: Path, log: MetricLog | None, bar: tqdm, schedule, *, num_shape: int):
         self._run = config.run
         self._batch_size = config.data.batch_size
         self._workdir = workdir
@@ -201,7 +206,7 @@ class _Watch:
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
         self._check(step, values, batch)
         self._bar.update(1)
-        if step % self._run.log_every and step != self._bar.total:
+        if self._log is None or (step % self._run.log_every and step != self._bar.total):
             return
         now = time.perf_counter()
         before, last_step = self._since
@@ -233,23 +238,3 @@ class _Watch:
                     f"step {step}: {self._skipped} steps were not finite, more than run.max_skipped="
                     f"{self._run.max_skipped}; lower optimizer.learning_rate and look at the saved batches"
                 )
-
-
-class _StopRequest:
-    """Turns SIGTERM into a request to checkpoint and leave; the handler before is put back on exit."""
-
-    def __init__(self):
-        self.requested = False
-        self._before = None
-
-    def __enter__(self) -> "_StopRequest":
-        with contextlib.suppress(ValueError):  # signals can only be set in the main thread
-            self._before = signal.signal(signal.SIGTERM, self._request)
-        return self
-
-    def __exit__(self, *_) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
-
-    def _request(self, *_) -> None:
-        self.requested = True

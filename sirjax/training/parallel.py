@@ -3,6 +3,9 @@
 State is replicated without a leading device axis (`in_axes=None`, `out_axes=None`): what a step returns must be equal
 on every device, so everything it returns is reduced over `DEVICES` before. The exception are leaves that `is_split`
 names: they have a leading device axis, and each device keeps its own share. Batches are split along their first axis.
+
+With several hosts, every process holds arrays of its own devices only, as `jax.pmap` takes and returns them;
+`to_global` and `to_local` turn them into arrays over the devices of all hosts and back, without copying.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +27,7 @@ def parallel_step(step: Callable, devices: Sequence, *, is_split: Callable[..., 
 
     Args:
       step: of one device.
-      devices: of the axis `DEVICES`.
+      devices: of this host; all hosts' together are the axis `DEVICES`.
       is_split: (path, leaf) -> whether that leaf of the state has a leading axis of one share per device. None: none.
     """
 
@@ -42,7 +45,7 @@ def parallel_step(step: Callable, devices: Sequence, *, is_split: Callable[..., 
         in_axes=(0, None, 0, None),
         out_axes=(0, None, None),
         donate_argnums=(0, 1),
-        devices=devices,
+        devices=devices if jax.process_count() == 1 else None,
     )
 
     def arguments(state, batch, frozen):
@@ -79,6 +82,28 @@ def split_over(devices: Sequence) -> NamedSharding:
 def replicate(tree: Tree, devices: Sequence) -> Tree:
     """Puts one copy of every array on each device, once, so that later calls move nothing."""
     return jax.device_put(tree, replicated_on(devices))
+
+
+def to_global(tree: Tree) -> Tree:
+    """Arrays over this host's devices as arrays over those of all hosts; abstract ones stay abstract."""
+    return jax.tree.map(lambda leaf: _spread(leaf, jax.devices()), tree)
+
+
+def to_local(tree: Tree) -> Tree:
+    """This host's part of arrays over the devices of all hosts: undoes `to_global`."""
+    return jax.tree.map(lambda leaf: _spread(leaf, jax.local_devices()), tree)
+
+
+def _spread(leaf, devices: Sequence):
+    if jax.process_count() == 1:
+        return leaf
+    spec = leaf.sharding.spec
+    sharding = NamedSharding(Mesh(np.array(devices), (DEVICES,)), spec)
+    shape = (len(devices), *leaf.shape[1:]) if DEVICES in spec else leaf.shape
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=sharding)
+    shards = [shard.data for shard in leaf.addressable_shards]
+    return jax.make_array_from_single_device_arrays(shape, sharding, shards)
 
 
 def split_batch(batch: Tree, num_devices: int) -> Tree:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from sirjax.training import checkpoint
+from sirjax.training import checkpoint, hosts
 from sirjax.training.state import TrainState
 
 # Settings that may change between a run and its continuation: they do not alter what a step computes.
@@ -31,21 +31,32 @@ logger = logging.getLogger("sirjax")
 def claim(workdir: Path, config: ConfigDict) -> None:
     """Writes the settings into a new run directory, or checks them against the run already there.
 
+    Of several hosts the first writes, and the others check their settings against it.
+
     Raises:
       ValueError: if a setting that changes the result differs from the run in `workdir`.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
-    now = flatten(config.to_dict())
-    if (workdir / "config.json").exists():
-        before = flatten(checkpoint.load_config(workdir))
-        for name in sorted(now.keys() | before.keys()):
-            if name.startswith(FREE) or now.get(name) == before.get(name):
-                continue
+    _require_same(workdir, config)
+    hosts.wait_for_all("settings checked")
+    if hosts.is_first():
+        workdir.mkdir(parents=True, exist_ok=True)
+        checkpoint.save_config(workdir, config.to_dict())
+    hosts.wait_for_all("settings written")
+    if not (workdir / checkpoint.CONFIG).exists():
+        raise ValueError(f"{workdir} is another directory on the first host; --workdir must be one that all hosts see")
+    _require_same(workdir, config)
+
+
+def _require_same(workdir: Path, config: ConfigDict) -> None:
+    if not (workdir / checkpoint.CONFIG).exists():
+        return
+    now, before = flatten(config.to_dict()), flatten(checkpoint.load_config(workdir))
+    for name in sorted(now.keys() | before.keys()):
+        if not name.startswith(FREE) and now.get(name) != before.get(name):
             raise ValueError(
                 f"{workdir} holds a run with {name} = {before.get(name)!r}, this one has {now.get(name)!r}; "
                 "give the same settings to go on, or name another --workdir"
             )
-    checkpoint.save_config(workdir, config.to_dict())
 
 
 def starting_state(

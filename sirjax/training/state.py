@@ -64,8 +64,8 @@ def initial_state(
       num_shape: S.
       seed: decides every parameter, however the tables are kept.
       image_size: height and width.
-      tables: how the tables are sharded over `devices`, or None. No device ever holds more than its share.
-      devices: for sharded tables; the state then lies on them.
+      tables: how the tables are sharded over all hosts' devices, or None. No device ever holds more than its share.
+      devices: of this host, for sharded tables; the state then lies on them.
       averages: whether to keep a moving average of the networks' parameters.
     """
     # XLA's own generator: threefry's unrolled rounds take half a minute to compile for a network's many shapes.
@@ -76,11 +76,12 @@ def initial_state(
     if num_identities:
         # Rows need a generator that numbers them, which XLA's own is not.
         key = jax.random.wrap_key_data(jax.random.key_data(class_key)[:2], impl="threefry2x32")
-        shape = (tables.num_devices, tables.rows) if tables else (num_identities,)
+        shape = (len(devices), tables.rows) if tables else (num_identities,)
         where = split_over(devices) if tables else None
+        first = jax.process_index() * math.prod(shape) if tables else 0
 
         def make_tables():
-            identity = jnp.arange(math.prod(shape)).reshape(shape)
+            identity = first + jnp.arange(math.prod(shape)).reshape(shape)
             rows = initial_class_weights(key, identity, num_shape)
             return jnp.where((identity < num_identities)[..., None], rows, 0.0), jnp.zeros_like(rows)
 
