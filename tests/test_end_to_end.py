@@ -51,6 +51,7 @@ def world(tmp_path_factory):
 def settings(world, stage="sir", **sir):
     config = demo.get_config(stage)
     config.face_model.path = str(world / "dome.npz")
+    config.networks.preset = "debug"
     config.networks.uv_size = 16
     config.data.landmark = str(world / "records" / "landmark")
     if stage == "sir":

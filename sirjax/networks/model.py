@@ -26,9 +26,9 @@ IMAGE_STD = (0.229, 0.224, 0.225)
 NUM_STAGES = 4
 STRIDE = 16  # of the four stages together, in every preset
 LIGHT_FACTOR = 4  # `last_factor` of the light albedo decoder
-PRESETS = ("sphere64", "sphere20", "tiny")
+PRESETS = ("sphere64", "sphere20", "tiny", "debug")
 
-Preset = Literal["sphere64", "sphere20", "tiny"]
+Preset = Literal["sphere64", "sphere20", "tiny", "debug"]
 
 
 class FaceNetworks(nn.Module):
@@ -154,7 +154,8 @@ def make_networks(
     """Returns the networks of a preset.
 
     Args:
-      preset: "sphere64" (the paper's), "sphere20" (the same with fewer blocks) or "tiny" (for tests and CPUs).
+      preset: "sphere64" (the paper's), "sphere20" (the same with fewer blocks), "tiny" (for CPUs) or "debug" (to try
+        out a pipeline: compiles in seconds, learns little).
       num_shape: modes of the face model's shape basis.
       num_expression: modes of its expression basis.
       uv_size: size U of the albedo map.
@@ -176,7 +177,12 @@ def make_networks(
         raise ValueError(f"albedo_maps must be 1 or 2, got {albedo_maps}")
     if any(side <= 0 or side % STRIDE for side in image_size):
         raise ValueError(f"image_size must be divisible by {STRIDE}, got {tuple(image_size)}: pad or crop the images")
-    sizes = _tiny(uv_size) if preset == "tiny" else _sphere((3, 8, 16, 3) if preset == "sphere64" else (1, 2, 4, 1))
+    sizes = {
+        "sphere64": lambda: _sphere((3, 8, 16, 3)),
+        "sphere20": lambda: _sphere((1, 2, 4, 1)),
+        "tiny": lambda: _tiny(uv_size),
+        "debug": lambda: _debug(uv_size),
+    }[preset]()
     return FaceNetworks(
         num_shape=num_shape,
         num_expression=num_expression,
@@ -212,8 +218,6 @@ def _sphere(blocks: tuple[int, ...]) -> dict:
 
 def _tiny(uv_size: int) -> dict:
     """A first stage of stride 4: no convolution sees more than a quarter of the image's resolution."""
-    # An 8x8 map is doubled until `uv_size` is reached, however large that is.
-    doublings = max(0, (uv_size // (8 * LIGHT_FACTOR)).bit_length() - 1)
     return {
         "channels": (16, 32, 64, 64),
         "blocks": (1, 1, 1, 0),
@@ -221,7 +225,26 @@ def _tiny(uv_size: int) -> dict:
         "albedo_code": 64,
         "hidden": 128,
         "decoder_channels": 64,
-        "decoder_layers": tuple(DecoderLayer(max(16, 32 >> level), doubles=True) for level in range(doublings)),
+        "decoder_layers": tuple(DecoderLayer(max(16, 32 >> i), doubles=True) for i in range(_doublings(uv_size))),
         "light": True,
         "groups": 8,  # normalized features: half the landmark error after the same number of steps
     }
+
+
+def _debug(uv_size: int) -> dict:
+    """As few operations as show every part at work."""
+    return {
+        "channels": (8, 8, 8, 8),
+        "blocks": (0, 0, 0, 0),
+        "strides": (4, 2, 2, 1),
+        "albedo_code": 8,
+        "hidden": 8,
+        "decoder_channels": 8,
+        "decoder_layers": (DecoderLayer(8, doubles=True),) * _doublings(uv_size),
+        "light": True,
+    }
+
+
+def _doublings(uv_size: int) -> int:
+    """How often an 8x8 map is doubled until the light decoder's last layer reaches `uv_size`, however large that is."""
+    return max(0, (uv_size // (8 * LIGHT_FACTOR)).bit_length() - 1)

@@ -20,7 +20,7 @@ def trained():
     from sirjax.decode import CameraGains
 
     model = dome_face_model()
-    networks = make_networks("tiny", num_shape=model.num_shape, num_expression=model.num_expression, uv_size=16)
+    networks = make_networks("debug", num_shape=model.num_shape, num_expression=model.num_expression, uv_size=16)
     params = jax.jit(networks.init)(jax.random.key(0, impl="rbg"), jnp.zeros((1, 112, 96, 3)))["params"]
     return TrainedRun(networks, params, model, CameraGains(), {"face_model": fingerprint(model)})
 

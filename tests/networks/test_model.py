@@ -141,7 +141,7 @@ def test_branches_do_not_disturb_each_other(rng):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"preset": "huge"}, r"unknown preset 'huge': choose one of sphere64, sphere20, tiny"),
+        ({"preset": "huge"}, r"unknown preset 'huge': choose one of sphere64, sphere20, tiny, debug"),
         ({"shared_stages": 5}, r"shared_stages must be in 0\.\.4, got 5"),
         ({"albedo_maps": 3}, r"albedo_maps must be 1 or 2, got 3"),
         ({"image_size": (100, 96)}, r"image_size must be divisible by 16, got \(100, 96\)"),

@@ -26,6 +26,7 @@ def small_config(dome_records):
     """Six steps of the second stage, saved every two."""
     config = demo.get_config("sir")
     config.face_model.path = str(dome_records / "dome.npz")
+    config.networks.preset = "debug"
     config.networks.uv_size = 16
     config.data.landmark = str(dome_records / "landmark")
     config.data.identity = str(dome_records / "identity")

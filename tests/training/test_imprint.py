@@ -16,7 +16,7 @@ from sirjax.training.terms import Frozen, Method
 from tests.face_models import dome_face_model
 
 FACE_MODEL = dome_face_model()
-NETWORKS = make_networks("tiny", num_shape=FACE_MODEL.num_shape, num_expression=FACE_MODEL.num_expression, uv_size=16)
+NETWORKS = make_networks("debug", num_shape=FACE_MODEL.num_shape, num_expression=FACE_MODEL.num_expression, uv_size=16)
 OPTIMIZER = make_optimizer(make_schedule("constant", learning_rate=1e-3, total_steps=1))
 
 

@@ -34,7 +34,7 @@ def test_small_or_uniform_batches_are_shown_from_the_start():
 
 def test_the_picture_holds_the_input_and_a_face(rng):
     model = dome_face_model()
-    networks = make_networks("tiny", num_shape=model.num_shape, num_expression=model.num_expression, uv_size=16)
+    networks = make_networks("debug", num_shape=model.num_shape, num_expression=model.num_expression, uv_size=16)
     params = networks.init(jax.random.key(0, impl="rbg"), jnp.zeros((1, 112, 96, 3)))["params"]
     preview = Preview(networks, Method(), Frozen(model, decoding.camera_template(model), None))
     picture = preview.draw(params, make_batch(rng, [True, False]))

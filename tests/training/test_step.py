@@ -30,7 +30,7 @@ from tests.training import stand_ins
 
 FACE_MODEL = dome_face_model()
 NUM_IDENTITIES = 9
-NETWORKS = make_networks("tiny", num_shape=FACE_MODEL.num_shape, num_expression=FACE_MODEL.num_expression, uv_size=16)
+NETWORKS = make_networks("debug", num_shape=FACE_MODEL.num_shape, num_expression=FACE_MODEL.num_expression, uv_size=16)
 OPTIMIZER = make_optimizer(make_schedule("constant", learning_rate=1e-3, total_steps=1))
 METHOD = Method(compares_features=False)
 
@@ -264,7 +264,7 @@ def test_center_weight_scales_with_the_models_variance():
 
 def test_bfloat16_stays_inside_the_networks(state, frozen):
     networks = make_networks(
-        "tiny",
+        "debug",
         num_shape=FACE_MODEL.num_shape,
         num_expression=FACE_MODEL.num_expression,
         uv_size=16,
