@@ -12,6 +12,8 @@ import jax
 import numpy as np
 import pytest
 
+from sirjax.networks import model
+
 # Shells without job control start background commands with Ctrl-C ignored; programs that tests start inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -25,3 +27,11 @@ hypothesis.settings.load_profile("no_deadline")
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def debug_networks():
+    """Whoever asks for preset "tiny" gets "debug": the same parts, compiled in half the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "_tiny", model._debug)
+        yield

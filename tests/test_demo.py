@@ -8,6 +8,7 @@ from experiments import demo
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("debug_networks")
 def test_the_demo_ends_with_figures_and_pictures(tmp_path, capsys):
     arguments = ["--out", str(tmp_path), "--shrink", "250"]
     assert demo.main(arguments) == 0

@@ -72,6 +72,7 @@ def test_records_to_training_to_figures_to_a_face(world, tmp_path, capsys):
 
     overrides = [
         f"--config.face_model.path={world / 'dome.npz'}",
+        "--config.networks.preset=debug",
         "--config.networks.uv_size=16",
         f"--config.data.landmark={world / 'records' / 'landmark'}",
         "--config.data.batch_size=8",
@@ -121,6 +122,7 @@ def test_weighted_centers_lie_closer_to_neutral_frontal_shapes(world, tmp_path):
     for mode in ("weighted", "plain"):
         # With weight 0 centers follow the shapes without pulling them: both runs train the same networks.
         config = settings(world, center=mode, center_weight=0.0)
+        config.networks.preset = "tiny"  # tells neutral frontal photos from others within 60 steps
         state = train(config, tmp_path / mode, progress=False)
         trained = load_run(tmp_path / mode)
         shape, trust, identity = read_shapes(trained, world)

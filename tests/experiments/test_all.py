@@ -14,7 +14,7 @@ VERDICTS = {"supported", "contradicted", "undecided"}
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def root(tmp_path_factory, debug_networks):
     root = tmp_path_factory.mktemp("experiments")
     assert command.main(list(command.NAMES), ["--root", str(root), *ARGUMENTS]) == 0
     return root
