@@ -49,6 +49,11 @@ def open_sources(*, identity: str | Sequence[str] = "", landmark: str | Sequence
     return Sources(identity_records, landmark_records, identity_parts, landmark_parts)
 
 
+def folders_of(names: str | Sequence[str]) -> list[str]:
+    """The folders that a setting like `data.landmark` names, without their shares; they need not exist."""
+    return [_folder_and_share(name)[0] for name in _split(names)] if names else []
+
+
 def _open_kind(names: str | Sequence[str]) -> tuple[RecordSource | JoinedRecords | None, tuple[Part, ...]]:
     if not names:
         return None, ()

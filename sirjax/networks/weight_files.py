@@ -1,11 +1,10 @@
-"""Reads arrays from other people's weight files without running any code in them.
+"""Reads arrays from other people's pickled weight files without running any code in them.
 
 Pickles can name any Python function to be called while they are read. The readers here know the handful of names that
 weights need and answer them with stand-ins of their own; everything else is refused before anything happens.
 """
 
 import io
-import json
 import math
 import pickle
 import zipfile
@@ -19,7 +18,6 @@ from jaxtyping import Shaped
 
 Arrays = dict[str, Shaped[np.ndarray, "..."]]
 
-_SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "<u1"}
 _TORCH_STORAGES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
@@ -29,28 +27,6 @@ _TORCH_STORAGES = {
     "ByteStorage": "<u1",
 }
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first number of files that torch wrote before version 1.6
-
-
-def read_safetensors(path: str | Path) -> Arrays:
-    """Returns the arrays of a .safetensors file by name.
-
-    Raises:
-      ValueError: if the file is damaged or holds an unknown number type.
-    """
-    data = Path(path).read_bytes()
-    try:
-        start = 8 + int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:start])
-        arrays = {}
-        for name, entry in header.items():
-            if name == "__metadata__":
-                continue
-            first, last = (start + offset for offset in entry["data_offsets"])
-            kind = _SAFETENSORS_TYPES[entry["dtype"]]
-            arrays[name] = np.frombuffer(data[first:last], kind).reshape(entry["shape"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a readable safetensors file: {error!r}") from error
-    return arrays
 
 
 def read_numpy_pickle(path: str | Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from sirjax.training import checkpoint, hosts
+from sirjax.training import checkpoint, hosts, weights
 from sirjax.training.state import TrainState
 
 # Settings that may change between a run and its continuation: they do not alter what a step computes.
@@ -62,18 +62,27 @@ def _require_same(workdir: Path, config: ConfigDict) -> None:
 def starting_state(
     store: checkpoint.CheckpointStore, fresh: TrainState, *, init_from: str, fingerprint: str
 ) -> TrainState:
-    """The newest checkpoint of the run; else `fresh`, with the networks of run `init_from` if one is named."""
+    """The newest checkpoint of the run; else `fresh`, with the networks of a run or weights file `init_from`."""
     restored = store.restore_latest(fresh)
     if restored is not None:
         logger.info("going on from step %d", int(restored.step))
         return restored
     if not init_from:
         return fresh
-    networks, step = checkpoint.load_network_params(Path(init_from), fingerprint=fingerprint)
+    networks, step = _networks_of(Path(init_from), fingerprint)
     logger.info("networks from %s, step %d", init_from, step)
     # A copy: a step gives its state's buffers away, each once.
     averaged = None if fresh.averaged is None else jax.tree.map(jnp.copy, networks)
     return fresh.replace(params={**fresh.params, "networks": networks}, averaged=averaged)
+
+
+def _networks_of(path: Path, fingerprint: str) -> tuple[dict, int]:
+    """Network parameters and step of a run directory or a weights file, if they were made for this face model."""
+    if not weights.is_weights_file(path):
+        return checkpoint.load_network_params(path, fingerprint=fingerprint)
+    params, about = weights.load_weights(path)
+    weights.check_face_model(path, about, fingerprint)
+    return params, about.step
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from sirjax.morphable.orthonormalize import orthonormality_error, orthonormalize
 from sirjax.morphable.storage import fingerprint
 from sirjax.networks.model import FaceNetworks, make_networks
 from sirjax.networks.pretrained import load_vgg16
-from sirjax.training import checkpoint
+from sirjax.training import checkpoint, weights
 from sirjax.training.identity_table import choose_tables, gradient_norm
 from sirjax.training.optimizer import make_optimizer, make_schedule
 from sirjax.training.parallel import DEVICES
@@ -208,19 +208,37 @@ class TrainedRun:
     face_model: FaceModel
     gains: decode.CameraGains
     metadata: dict  # step, face_model (fingerprint), face_model_licence, face_model_name
+    settings: dict = dataclasses.field(default_factory=dict)  # parts of the config: networks, camera, face_model
 
 
-def load_run(workdir: Path) -> TrainedRun:
-    """The networks, newest parameters and face model of a run directory.
+def load_run(path: Path) -> TrainedRun:
+    """The networks, newest parameters and face model of a run directory, or of a weights file (.safetensors).
 
     Raises:
-      FileNotFoundError: if `workdir` is not a run directory or holds no checkpoint.
-      ValueError: if the face model is not the one the run was trained with.
+      FileNotFoundError: if `path` is neither, a run holds no checkpoint, or the face model of a file is not beside it.
+      ValueError: if the face model is not the one the networks were trained with.
     """
-    config: Settings = ConfigDict(checkpoint.load_config(workdir))
+    if weights.is_weights_file(path):
+        return _load_weights(path)
+    config: Settings = ConfigDict(checkpoint.load_config(path))
     face_model = make_face_model(config.face_model)
     identity = fingerprint(face_model)
-    params, step = checkpoint.load_network_params(workdir, fingerprint=identity)
+    params, step = checkpoint.load_network_params(path, fingerprint=identity)
+    return _trained(config, params, face_model, identity, step)
+
+
+def _load_weights(path: Path) -> TrainedRun:
+    params, about = weights.load_weights(path)
+    settings: Settings = ConfigDict(
+        {"networks": about.networks, "camera": about.camera, "face_model": weights.face_model_settings(path, about)}
+    )
+    face_model = make_face_model(settings.face_model)
+    identity = fingerprint(face_model)
+    weights.check_face_model(path, about, identity)
+    return _trained(settings, params, face_model, identity, about.step)
+
+
+def _trained(config: Settings, params: dict, face_model: FaceModel, identity: str, step: int) -> TrainedRun:
     return TrainedRun(
         networks=make_networks_for(config.networks, face_model),
         params=params,
@@ -232,4 +250,5 @@ def load_run(workdir: Path) -> TrainedRun:
             "face_model_name": face_model.name,
             "face_model_licence": face_model.licence,
         },
+        settings={part: config[part].to_dict() for part in ("networks", "camera", "face_model")},
     )

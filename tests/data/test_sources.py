@@ -1,7 +1,7 @@
 import pytest
 
 from sirjax.data.mixture import Part
-from sirjax.data.sources import Sources, open_sources
+from sirjax.data.sources import Sources, folders_of, open_sources
 from sirjax.data.writing import write_records
 from tests.data.samples import identity_records, landmark_records, sample
 
@@ -72,3 +72,9 @@ def test_sources_without_the_labels_they_are_for_are_refused(folders):
         Sources(identity=opened.landmark)
     with pytest.raises(ValueError, match="has no landmarks: use it as an identity set"):
         Sources(landmark=opened.identity)
+
+
+def test_folders_are_named_without_their_shares():
+    assert folders_of("a=3, b=1") == ["a", "b"]
+    assert folders_of(["a", "b"]) == ["a", "b"]
+    assert folders_of("") == []

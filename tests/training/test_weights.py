@@ -1,0 +1,146 @@
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import safetensors
+from ml_collections import ConfigDict
+
+from sirjax.morphable.storage import fingerprint, save_face_model
+from sirjax.training import weights
+from sirjax.training.setup import load_run, make_networks_for
+from sirjax.training.weights import About, flatten, load_weights, read_about, save_weights, unflatten
+from tests.face_models import dome_face_model
+
+MODEL = dome_face_model(grid=9)
+NETWORKS = {
+    "preset": "debug",
+    "uv_size": 16,
+    "shared_stages": 2,
+    "albedo_maps": 1,
+    "block_bias": True,
+    "dtype": "float32",
+}
+ABOUT = About(
+    networks=NETWORKS,
+    camera={"quaternion_gain": 0.5, "scale_gain": 0.2, "translation_gain": 0.15},
+    face_model={
+        "file": "dome.npz",
+        "orthonormalize": False,
+        "name": MODEL.name,
+        "fingerprint": fingerprint(MODEL),
+    },
+    licences={"face_model": {"name": "dome", "licence": "CC0-1.0"}, "data": {"web": "unknown"}},
+    licence="CC-BY-4.0",
+    step=7,
+    run="runs/sir, step 7",
+)
+
+
+@pytest.fixture(scope="module")
+def params():
+    shapes = jax.eval_shape(
+        make_networks_for(ConfigDict(NETWORKS), MODEL).init, jax.random.key(0), jnp.zeros((1, 112, 96, 3))
+    )
+    rng = np.random.default_rng(0)
+    return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes["params"])
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, params):
+    path = tmp_path_factory.mktemp("weights") / "face.safetensors"
+    save_weights(path, params, ABOUT)
+    save_face_model(MODEL, path.parent / "dome.npz")
+    return path
+
+
+def test_a_file_gives_a_run_that_predicts(saved, params):
+    run = load_run(saved)
+    jax.tree.map(np.testing.assert_array_equal, run.params, params)
+    assert run.networks == make_networks_for(ConfigDict(NETWORKS), MODEL)
+    assert (run.gains.quaternion, run.gains.scale, run.gains.translation) == (0.5, 0.2, 0.15)
+    assert run.metadata == {
+        "step": 7,
+        "face_model": fingerprint(MODEL),
+        "face_model_name": "dome",
+        "face_model_licence": "CC0-1.0",
+    }
+    assert fingerprint(run.face_model) == fingerprint(MODEL)
+    assert run.settings["networks"] == NETWORKS
+
+
+def test_the_reference_library_reads_names_numbers_and_settings(saved, params):
+    with safetensors.safe_open(saved, framework="np") as file:
+        assert file.metadata()["format"] == "sirjax-weights-v1"
+        assert file.metadata()["licence"] == "CC-BY-4.0"
+        assert json.loads(file.metadata()["about"]) == dataclasses.asdict(ABOUT)
+        kernel = file.get_tensor("trunk/Stage_0/Conv_0/kernel")
+    np.testing.assert_array_equal(kernel, params["trunk"]["Stage_0"]["Conv_0"]["kernel"])
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [("float16", 2**-10), ("bfloat16", 2**-7)])
+def test_half_precision_halves_the_file_and_rounds(tmp_path, saved, params, dtype, digits):
+    save_weights(tmp_path / "half.safetensors", params, ABOUT, dtype=dtype)
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.52 * saved.stat().st_size
+    read, about = load_weights(tmp_path / "half.safetensors")
+    assert about == ABOUT
+    for name, array in flatten(read).items():
+        assert array.dtype == np.float32
+        np.testing.assert_allclose(array, flatten(params)[name], rtol=digits, atol=1e-7)
+
+
+def test_numbers_too_large_for_half_precision_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"a/kernel holds 7e\+04, too large for float16: take bfloat16 or float32"):
+        save_weights(tmp_path / "x.safetensors", {"a": {"kernel": np.array([7e4])}}, ABOUT, dtype="float16")
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_are_joined_and_split():
+    tree = {"a": {"b": {"c": np.ones(2)}}, "d": np.zeros(())}
+    assert list(flatten(tree)) == ["a/b/c", "d"]
+    jax.tree.map(np.testing.assert_array_equal, unflatten(flatten(tree)), tree)
+
+
+def test_the_face_model_must_lie_beside_the_file(tmp_path, saved):
+    (tmp_path / "alone.safetensors").write_bytes(saved.read_bytes())
+    with pytest.raises(
+        FileNotFoundError, match=r"needs the face model 'dome', which is not part of it: put it at .*npz"
+    ):
+        load_run(tmp_path / "alone.safetensors")
+
+
+def test_another_face_model_is_refused(tmp_path, saved):
+    (tmp_path / "x.safetensors").write_bytes(saved.read_bytes())
+    save_face_model(dome_face_model(seed=1, grid=9), tmp_path / "dome.npz")
+    with pytest.raises(ValueError, match=r"was trained with face model 'dome', \w{12}; dome.npz here is \w{12}: put"):
+        load_run(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({}, "is no weights file of format sirjax-weights-v1 .found None.: write it with"),
+        ({"format": "sirjax-weights-v1"}, "does not say what its weights are .'about'.: export them again"),
+        ({"format": "sirjax-weights-v1", "about": '{"x": 1}'}, "does not say what its weights are"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, texts, message):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(weights.encode_safetensors({"a": np.ones(1)}, texts))
+    with pytest.raises(ValueError, match=message):
+        read_about(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no weights at .*x.safetensors: name a file written by"):
+        load_run(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "message"), [("x.npz", "float32", "must end in"), ("x.safetensors", "int8", "dtype")]
+)
+def test_other_endings_and_types_are_refused(tmp_path, name, dtype, message):
+    with pytest.raises(ValueError, match=message):
+        save_weights(tmp_path / name, {}, ABOUT, dtype=dtype)
