@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "data": {"files", "types", "geometry", "morphable", "render", "decode"},
     "photo": {"types"},
     "reconstruction": {"types", "geometry", "morphable", "data"},  # one face of one photo, as data
-    "export": {"files", "types", "geometry", "morphable", "decode", "reconstruction"},
+    "export": {"files", "types", "geometry", "morphable", "networks", "decode", "reconstruction"},
     "pictures": {"types", "geometry", "morphable", "render", "decode", "data", "reconstruction"},
     "report": {"files", "types", "geometry"},  # self-contained pages; what they show comes as arrays
     "predictor": {"types", "morphable", "networks", "decode", "data", "reconstruction", "training"},

@@ -85,7 +85,7 @@ class Stage(nn.Module):
     def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w D"]:
         """Returns features of height H / stride and width W / stride."""
         init = nn.initializers.he_normal()
-        size, padding = (8, 2) if self.stride == 4 else (3, 1)
+        size, padding = kernel_and_padding(self.stride)
         x = nn.Conv(self.channels, (size, size), self.stride, padding, kernel_init=init, dtype=self.dtype)(x)
         if self.groups:
             x = nn.GroupNorm(self.groups, dtype=self.dtype)(x)
@@ -94,6 +94,11 @@ class Stage(nn.Module):
         for index in range(self.blocks):
             x = block(self.block_bias, self.groups, self.dtype, name=f"ResidualBlock_{index}")(x)
         return x
+
+
+def kernel_and_padding(stride: int) -> tuple[int, int]:
+    """Side of the kernel and padding of a stage's first convolution."""
+    return (8, 2) if stride == 4 else (3, 1)
 
 
 class Stages(nn.Module):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sirjax.decode import CameraGains
+from sirjax.decode import CameraGains, camera_template, decode
 from sirjax.export import program as programs
 from sirjax.morphable.storage import fingerprint
 from sirjax.networks.model import make_networks
@@ -20,6 +20,7 @@ from tests.networks.parameters import count
 
 MODEL = dome_face_model(grid=9)
 GAINS = CameraGains(quaternion=0.5, scale=0.2, translation=0.15)
+DRAWN = ("image", "mask", "albedo", "normals")
 
 
 class SmallNetworks(nn.Module):
@@ -51,7 +52,16 @@ PARAMS = jax.jit(NETWORKS.init)(jax.random.key(0), jnp.zeros((1, 112, 96, 3)))["
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("program")
-    written = programs.save_program(folder / "face.stablehlo", NETWORKS, PARAMS, MODEL, GAINS, run="runs/sir, step 7")
+    written = programs.save_program(
+        folder / "face.stablehlo",
+        NETWORKS,
+        PARAMS,
+        MODEL,
+        GAINS,
+        until="rendering",
+        run="runs/sir, step 7",
+        licences={"data": {"web": "unknown"}},
+    )
     assert written == [folder / "face.stablehlo", folder / "face.json"]
     return written[0]
 
@@ -76,6 +86,8 @@ def live(predictor, crops):
             "rotation": face.rotation,
             "scale": face.scale,
             "translation": face.translation,
+            "light": face.light,
+            "albedo_map": face.albedo,
             "neutral_vertices": face.neutral_vertices,
             "posed_vertices": face.posed_vertices,
             "landmarks": face.landmarks,
@@ -85,19 +97,42 @@ def live(predictor, crops):
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def assert_same(got, expected):
-    assert set(got) == set(expected) == set(programs.OUTPUTS)
-    for name, value in expected.items():
+@jax.jit
+def drawn(crops):
+    """The rendering, from the same networks and the usual decoder."""
+    output = NETWORKS.apply({"params": PARAMS}, crops)
+    rendering = decode(MODEL, output, camera_template(MODEL), gains=GAINS, backend="xla").rendering
+    return {name: getattr(rendering, name) for name in ("image", "mask", "albedo", "normals")}
+
+
+def assert_same(got, expected, until="rendering"):
+    names = set(programs.OUTPUTS[until])
+    assert set(got) == names
+    assert names - set(expected) == (set(DRAWN) if until == "rendering" else set())
+    for name in names & set(expected):
+        value = expected[name]
         # Coordinates near zero are sums of large ones: what counts is the size of the face.
         np.testing.assert_allclose(got[name], value, rtol=1e-5, atol=1e-5 * np.abs(value).max(), err_msg=name)
 
 
-@pytest.mark.parametrize("batch", [1, 2, 5])
+def assert_drawn_alike(got, crops):
+    for name, value in drawn(crops).items():
+        # Rounding may move a pixel on an edge from one triangle to the next.
+        contrast = np.ptp(np.asarray(value))
+        assert contrast > 0.01, name
+        off = np.abs(np.asarray(got[name]) - np.asarray(value)) > 1e-4 * contrast
+        assert off.mean() < 1e-3, (name, off.mean())
+
+
+@pytest.mark.parametrize("batch", [1, 3])
 def test_the_program_answers_as_the_predictor_does(saved, predictor, rng, batch):
     crops = crops_of(rng, batch)
     expected = live(predictor, crops)
     assert np.ptp(expected["scale"]) > 0 or batch == 1  # faces differ
-    assert_same(programs.load_program(saved).call(crops.astype(np.float32) / 255), expected)
+    got = programs.load_program(saved).call(crops.astype(np.float32) / 255)
+    assert_same(got, expected)
+    if batch == 3:
+        assert_drawn_alike(got, crops.astype(np.float32) / 255)
 
 
 def test_the_program_runs_with_jax_alone(saved, predictor, rng, tmp_path):
@@ -116,10 +151,26 @@ np.savez(sys.argv[3], **program.call(np.load(sys.argv[2])))
     subprocess.run(command, check=True, cwd=tmp_path, timeout=600)
     with np.load(tmp_path / "faces.npz") as faces:
         assert_same(dict(faces), live(predictor, crops))
+        assert_drawn_alike(faces, crops.astype(np.float32) / 255)
+
+
+@pytest.mark.parametrize("until", ["codes", "mesh"])
+def test_shorter_programs_leave_out_what_they_do_not_need(saved, until):
+    data = programs.export_program(NETWORKS, PARAMS, MODEL, GAINS, until=until, platforms=("cpu",))
+    program = jax.export.deserialize(bytearray(data))
+    names = jax.tree.unflatten(program.out_tree, program.out_avals).keys()
+    assert names == programs.OUTPUTS[until].keys()
+    assert names < programs.OUTPUTS["rendering"].keys()
+    assert 4 * count(PARAMS["albedo"]) < saved.stat().st_size - len(data)
+
+
+def test_an_unknown_end_is_refused():
+    with pytest.raises(ValueError, match="a program goes until one of codes, mesh, rendering, got 'film'"):
+        programs.export_program(NETWORKS, PARAMS, MODEL, GAINS, until="film")
 
 
 def test_the_program_of_the_real_networks_holds_what_it_needs_and_no_custom_kernel(rng):
-    networks = make_networks("tiny", num_shape=MODEL.num_shape, num_expression=MODEL.num_expression, uv_size=64)
+    networks = make_networks("debug", num_shape=MODEL.num_shape, num_expression=MODEL.num_expression, uv_size=64)
     shapes = jax.eval_shape(networks.init, jax.random.key(0), jnp.zeros((1, 112, 96, 3)))["params"]
     params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(leaf.dtype), shapes)
     data = programs.export_program(networks, params, MODEL, GAINS)
@@ -135,13 +186,13 @@ def test_the_program_of_the_real_networks_holds_what_it_needs_and_no_custom_kern
 
 @pytest.mark.slow
 def test_the_program_of_the_real_networks_answers_as_they_do(rng):
-    networks = make_networks("tiny", num_shape=MODEL.num_shape, num_expression=MODEL.num_expression, uv_size=64)
+    networks = make_networks("debug", num_shape=MODEL.num_shape, num_expression=MODEL.num_expression, uv_size=64)
     shapes = jax.eval_shape(networks.init, jax.random.key(0), jnp.zeros((1, 112, 96, 3)))["params"]
     params = jax.tree.map(lambda leaf: 0.05 * rng.normal(size=leaf.shape).astype(leaf.dtype), shapes)
     data = programs.export_program(networks, params, MODEL, GAINS, platforms=("cpu",))
     crops = crops_of(rng, 3)
     got = jax.export.deserialize(bytearray(data)).call(crops.astype(np.float32) / 255)
-    assert_same(got, live(Predictor(networks, params, MODEL, gains=GAINS, batch_size=3), crops))
+    assert_same(got, live(Predictor(networks, params, MODEL, gains=GAINS, batch_size=3), crops), until="mesh")
 
 
 def test_the_manifest_describes_the_program(saved):
@@ -160,14 +211,22 @@ def test_the_manifest_describes_the_program(saved):
         "rotation": ["b", 3, 3],
         "scale": ["b"],
         "translation": ["b", 2],
+        "light": ["b", 9, 3],
         "neutral_vertices": ["b", 81, 3],
         "posed_vertices": ["b", 81, 3],
         "landmarks": ["b", 68, 2],
+        "image": ["b", 112, 96, 3],
+        "mask": ["b", 112, 96],
+        "albedo": ["b", 112, 96, 3],
+        "normals": ["b", 112, 96, 3],
+        "albedo_map": ["b", 64, 64, 3],
     }
     assert manifest["template_points"] == [list(point) for point in TEMPLATE_POINTS]
     assert manifest["face_model"]["name"] == "dome"
     assert manifest["face_model"]["fingerprint"] == fingerprint(MODEL)
     assert manifest["face_model"]["licence"] == manifest["licence"] == "CC0-1.0"
+    assert manifest["licences"] == {"data": {"web": "unknown"}}
+    assert manifest["until"] == "rendering"
     assert manifest["run"] == "runs/sir, step 7"
     for word in ("Model frame", "weak perspective", "millimeters"):
         assert word in manifest["frames"]
