@@ -1,4 +1,4 @@
-"""Checkpoints through orbax: written in the background, complete or not at all, the newest one wins."""
+"""Checkpoints through orbax: written in the background, complete or not at all, the newest undamaged one wins."""
 
 import contextlib
 import json
@@ -10,8 +10,10 @@ import jax
 import orbax.checkpoint as ocp
 
 from sirjax.files import write_text
+from sirjax.training import hosts, intact
 from sirjax.training.identity_table import devices_of, flat_shape, flat_tables, is_sharded, sharded_tables
 from sirjax.training.parallel import split_over, to_global, to_local
+from sirjax.training.saving import Saver
 from sirjax.training.state import TrainState
 
 DIRECTORY = "checkpoints"
@@ -32,24 +34,23 @@ class CheckpointStore:
         self._root = (workdir / DIRECTORY).absolute()
         self._fingerprint = fingerprint
         self._num_identities = num_identities
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, cleanup_tmp_directories=True)
-        self._manager = ocp.CheckpointManager(self._root, options=options)
+        self._saver = Saver(self._root, keep=keep)
 
     def __enter__(self) -> "CheckpointStore":
         return self
 
-    def __exit__(self, *_) -> None:
-        self.close()
+    def __exit__(self, kind: type | None, *_) -> None:
+        # What ended the run says more than a failed save, of which a warning told.
+        with contextlib.suppress(intact.CheckpointError) if kind else contextlib.nullcontext():
+            self.close()
 
     def save(self, step: int, state: TrainState) -> None:
-        """Starts writing `state` in the background; returns as soon as it has been copied."""
-        if step in self._manager.all_steps():
-            return
+        """Starts writing `state` in the background; returns as soon as it has been copied. Failures: see `Saver`."""
         networks, rest = _split(flat_tables(to_global(jax.tree.map(_one_copy, state))))
         metadata = {"face_model": self._fingerprint, "shapes": self._shapes(state)}
-        self._manager.save(
+        self._saver.save(
             step,
-            args=ocp.args.Composite(
+            ocp.args.Composite(
                 networks=ocp.args.StandardSave(networks),  # alone, so that prediction reads nothing else
                 training=ocp.args.StandardSave(rest),
                 metadata=ocp.args.JsonSave(metadata),
@@ -57,22 +58,28 @@ class CheckpointStore:
         )
 
     def restore_latest(self, like: TrainState) -> TrainState | None:
-        """The newest checkpoint, shaped and placed like `like`; None if there is none.
+        """The newest undamaged checkpoint, shaped and placed like `like`; None if there is none.
 
         Tables are stored as rows of identities: saved on one number of devices, sharded or not, they are restored on
         any other.
 
         Raises:
+          CheckpointError: if all checkpoints are damaged.
           ValueError: if the checkpoint was made with another face model, or does not fit `like`.
         """
-        step = self._manager.latest_step()
+        if hosts.is_first():
+            intact.set_damaged_aside(self._root)
+        hosts.wait_for_all("checkpoints looked through")
+        manager = self._saver.manager
+        manager.reload()
+        step = manager.latest_step()
         if step is None:
             return None
-        metadata = check_fingerprint(self._manager, step, self._fingerprint, self._root)
+        metadata = check_fingerprint(manager, step, self._fingerprint, self._root)
         _check_shapes(metadata["shapes"], self._shapes(like), self._root / str(step))
         like = to_global(jax.tree.map(_described, like))
         networks, rest = _split(jax.tree.map_with_path(_flat, like))
-        restored = self._manager.restore(
+        restored = manager.restore(
             step,
             args=ocp.args.Composite(
                 networks=ocp.args.StandardRestore(networks),
@@ -82,10 +89,17 @@ class CheckpointStore:
         )
         return to_local(sharded_tables(_joined(restored["networks"], restored["training"]), like))
 
+    def settle(self) -> None:
+        """Waits until the save under way is on disk, or has failed."""
+        self._saver.settle()
+
     def close(self) -> None:
-        """Waits until everything is on disk."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits until everything is on disk.
+
+        Raises:
+          CheckpointError: if the last save failed.
+        """
+        self._saver.close()
 
     def _shapes(self, state: TrainState) -> dict[str, list[int]]:
         """Shapes of a state's leaves; of tables without the rows for nobody."""
@@ -102,6 +116,7 @@ def load_network_params(workdir: Path, *, fingerprint: str | None = None) -> tup
 
     Raises:
       FileNotFoundError: if there is no checkpoint.
+      CheckpointError: if the newest is damaged: which one to use instead is for the user to say.
       ValueError: if `fingerprint` is given and the checkpoint was made with another face model.
     """
     root = (Path(workdir) / DIRECTORY).absolute()
@@ -115,6 +130,7 @@ def load_network_params(workdir: Path, *, fingerprint: str | None = None) -> tup
         step = manager.latest_step()
         if step is None:
             raise FileNotFoundError(f"{root} holds no complete checkpoint yet; let the run reach its first one")
+        intact.require_intact(root / str(step), (intact.NETWORKS, intact.METADATA))
         if fingerprint is not None:
             check_fingerprint(manager, step, fingerprint, root)
         # Onto one device of this machine: by itself orbax wants the devices that the run was trained on.
