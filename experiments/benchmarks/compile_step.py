@@ -193,17 +193,16 @@ def vgg16_shapes() -> dict:
 # Lowering: StableHLO, no compiler of the platform needed
 
 
-def lower(case: Case, platforms: Sequence[str] = PLATFORMS) -> Any:
-    """The step of `case.devices` devices of this process, lowered into one program for all of `platforms`.
+def traced(step: AbstractStep) -> Any:
+    """The step of as many of this process's devices as its batch is split over; `.lower(lowering_platforms=...)`.
 
     Raises:
       ValueError: if this process has fewer devices.
     """
-    if len(jax.devices()) < case.devices:
-        raise ValueError(f"lowering for {case.devices} devices needs as many here, and there are {len(jax.devices())}")
-    step = abstract_step(case)
-    whole = jax.jit(step.on(jax.devices()[: case.devices]))
-    return whole.trace(*step.arguments).lower(lowering_platforms=tuple(platforms))
+    num_devices, here = len(step.batch.image), jax.devices()
+    if len(here) < num_devices:
+        raise ValueError(f"lowering for {num_devices} devices needs as many here, and there are {len(here)}")
+    return jax.jit(step.on(here[:num_devices])).trace(*step.arguments)
 
 
 @contextlib.contextmanager
@@ -223,20 +222,31 @@ def custom_calls(program: str) -> list[str]:
 
 
 def lowered_record(case: Case) -> dict:
-    """How long lowering takes, how large the program is, and which handlers it calls on each platform."""
+    """How large the program is, which handlers it calls on each platform, and its FLOPs by XLA's count on CPU."""
+    step = abstract_step(case)
     with as_on_a_gpu_machine():
         start = time.process_time()
-        program = lower(case).as_text()
+        whole = traced(step)
+        program = whole.lower(lowering_platforms=PLATFORMS).as_text()
         seconds = time.process_time() - start
-        calls = {platform: custom_calls(lower(case, (platform,)).as_text()) for platform in PLATFORMS}
+        alone = {platform: whole.lower(lowering_platforms=(platform,)) for platform in PLATFORMS}
     return {
         "case": dataclasses.asdict(case),
         "platforms": list(PLATFORMS),
         "cpu_seconds": round(seconds, 1),
         "megabytes": round(len(program) / 1e6, 2),
-        "custom_calls": {"one program for all": custom_calls(program)} | calls,
+        "flops": alone["cpu"].cost_analysis()["flops"],
+        "custom_calls": {"one program for all": custom_calls(program)}
+        | {platform: custom_calls(lowered.as_text()) for platform, lowered in alone.items()},
+        **sizes(step),
         **software(),
     }
+
+
+def sizes(step: AbstractStep) -> dict:
+    """What the cost model needs to know of the state."""
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(step.state.params["networks"]))
+    return {"parameters": parameters, "num_shape": step.frozen.face_model.num_shape}
 
 
 # Compiling for TPU: needs libtpu, no TPU
@@ -267,9 +277,8 @@ def compiled_record(case: Case, topology: str, devices: Sequence) -> tuple[dict,
         "case": dataclasses.asdict(case),
         "topology": topology,
         "device": devices[0].device_kind,
-        "parameters": sum(leaf.size for leaf in jax.tree.leaves(step.state.params["networks"])),
-        "num_shape": builtin_face_model().num_shape,
         "lower": seconds,
+        **sizes(step),
     }
     seconds, compiled = timed(lowered.compile)
     return record | {"compile": seconds} | account(compiled, case.devices) | software(), compiled.as_text()

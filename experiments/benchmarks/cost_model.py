@@ -1,13 +1,13 @@
 """What one training step should cost on devices that are not at hand: a model, not a measurement.
 
-    compute   = images per device * max(FLOPs per image / (peak * utilization), HBM bytes per image / HBM bandwidth)
+    compute   = images per device * FLOPs per image / (peak * utilization)
     exchange  = time of a ring all-reduce of the gradients and of what the identity tables send
     step      = compute + exchange                          one after the other
     step      = compute + max(exchange - backward, 0)       gradients sent while others are computed; backward =
                                                             2/3 compute
 
-FLOPs and bytes are the compiler's own account of the program; peaks and bandwidths are the vendors' figures; the
-utilization, the share of the bandwidth and the latencies are assumptions (`Assumptions`).
+FLOPs are the compiler's own account of the program, peaks and bandwidths the vendors' figures; the utilization, which
+also stands for waiting on memory, the share of the bandwidth and the latencies are assumptions (`Assumptions`).
 """
 
 import dataclasses
@@ -26,8 +26,6 @@ class Device:
     Attributes:
       name, source: what it is called and where the figures are from.
       peak: FLOP/s of dense products by the networks' compute type.
-      memory: bytes per second of its HBM.
-      capacity: bytes of its HBM.
       link: bytes per second it can send inside a group.
       group: devices connected by `link`.
       outside: bytes per second it can send to devices of other groups.
@@ -36,8 +34,6 @@ class Device:
     name: str
     source: str
     peak: dict[str, float]
-    memory: float
-    capacity: float
     link: float
     group: int
     outside: float
@@ -53,8 +49,6 @@ DEVICES = {
             "A100 SXM 80 GB",
             "NVIDIA A100 datasheet; DGX A100: NVLink 600 GB/s both ways, a 200 Gb/s InfiniBand port per GPU",
             {"float32": 156e12, "bfloat16": 312e12},
-            2.039e12,
-            80e9,
             300e9,
             8,
             25e9,
@@ -63,8 +57,6 @@ DEVICES = {
             "H100 SXM",
             "NVIDIA H100 datasheet, dense; DGX H100: NVLink 900 GB/s both ways, a 400 Gb/s InfiniBand port per GPU",
             {"float32": 494.7e12, "bfloat16": 989.4e12},
-            3.35e12,
-            80e9,
             450e9,
             8,
             50e9,
@@ -73,8 +65,6 @@ DEVICES = {
             "TPU v4",
             "Google Cloud TPU documentation: all-reduce bandwidth of a pod of 4,096 chips 1.1 PB/s",
             {"float32": 275e12, "bfloat16": 275e12},
-            1.2e12,
-            32e9,
             1.1e15 / 4096 / 3,
             4096,
             0.0,
@@ -83,8 +73,6 @@ DEVICES = {
             "TPU v5e",
             "Google Cloud TPU documentation: interconnect 400 GB/s both ways on 4 ports",
             {"float32": 197e12, "bfloat16": 197e12},
-            819e9,
-            16e9,
             200e9 / 2,
             256,
             0.0,
@@ -93,8 +81,6 @@ DEVICES = {
             "TPU v5p",
             "Google Cloud TPU documentation: interconnect 1,200 GB/s both ways, 3D torus",
             {"float32": 459e12, "bfloat16": 459e12},
-            2.765e12,
-            95e9,
             600e9 / 3,
             8960,
             0.0,
@@ -109,7 +95,7 @@ class Assumptions:
 
     Attributes:
       utilization: share of the peak that the networks' convolutions reach.
-      bandwidth: share of the links' and the memory's bandwidth that is reached.
+      bandwidth: share of the links' bandwidth that is reached.
       latency: seconds from one device to the next inside a group.
       latency_outside: the same between groups.
     """
@@ -131,14 +117,12 @@ class Work:
 
     Attributes:
       flops: of one image, forward and backward.
-      memory: bytes of HBM traffic of one image; 0: unknown, compute alone counts.
       parameters: of the networks, copied on every device.
       num_identities, num_shape: C and S of the tables.
       sharded: whether the tables are.
     """
 
     flops: float
-    memory: float
     parameters: int
     num_identities: int
     num_shape: int
@@ -241,9 +225,8 @@ def predict(
     Raises:
       ValueError: if the devices cannot be connected so.
     """
-    by_products = work.flops / (device.peak[dtype] * assumed.utilization)
-    by_memory = work.memory / (device.memory * assumed.bandwidth)
+    compute = work.flops / (device.peak[dtype] * assumed.utilization)
     images = per_device * num_devices
     moved = collectives_of_step(work, images, num_devices)
     exchange = math.fsum(exchange_seconds(one, num_devices, device, assumed) for one in moved)
-    return Prediction(num_devices, images, per_device * max(by_products, by_memory), exchange)
+    return Prediction(num_devices, images, per_device * compute, exchange)

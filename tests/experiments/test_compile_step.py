@@ -16,7 +16,8 @@ TINY = Case(preset="tiny", batch=2, devices=2, tables="sharded", identities=10)
 def program():
     """The step of two devices with everything on: rendering, VGG16, sharded tables."""
     with compile_step.as_on_a_gpu_machine():
-        return compile_step.lower(TINY).as_text()
+        step = compile_step.abstract_step(TINY)
+        return compile_step.traced(step).lower(lowering_platforms=compile_step.PLATFORMS).as_text()
 
 
 def branches(program, handler):
@@ -54,7 +55,7 @@ def test_arguments_have_shapes_and_no_values():
 
 def test_more_devices_than_there_are_are_refused():
     with pytest.raises(ValueError, match="lowering for 99 devices needs as many here"):
-        compile_step.lower(dataclasses.replace(TINY, devices=99))
+        compile_step.traced(compile_step.abstract_step(dataclasses.replace(TINY, devices=99)))
 
 
 def test_a_topology_that_nobody_knows_is_refused_with_the_remedy():

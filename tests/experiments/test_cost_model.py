@@ -23,10 +23,10 @@ from sirjax.training.state import initial_state
 from sirjax.training.step import make_train_step
 from tests.training import stand_ins
 
-TOY = Device("toy", "", {"float32": 1e12}, memory=1e11, capacity=1e9, link=1e9, group=4, outside=1e8)
+TOY = Device("toy", "", {"float32": 1e12}, link=1e9, group=4, outside=1e8)
 IDEAL = Assumptions(utilization=1.0, bandwidth=1.0, latency=0.0, latency_outside=0.0)
 GRADIENTS = Collective("all-reduce", 4000, 1, False)
-WORK = Work(flops=1e9, memory=0.0, parameters=1000, num_identities=0, num_shape=5, sharded=False)
+WORK = Work(flops=1e9, parameters=1000, num_identities=0, num_shape=5, sharded=False)
 
 
 def test_a_ring_of_four():
@@ -67,14 +67,10 @@ def test_more_than_the_peak_is_refused():
         Assumptions(utilization=1.5)
 
 
-def test_compute_is_bound_by_products_or_by_memory():
-    def compute(**changes):
-        work = dataclasses.replace(WORK, **changes)
-        return predict(work, TOY, "float32", per_device=8, num_devices=1, assumed=IDEAL).compute
-
-    assert compute() == pytest.approx(8 * 1e9 / 1e12)
-    assert compute(memory=1e9) == pytest.approx(8 * 1e9 / 1e11)
-    assert compute(memory=1e7) == compute()
+def test_compute_is_flops_by_the_share_of_the_peak_that_is_used():
+    half = dataclasses.replace(IDEAL, utilization=0.5)
+    found = predict(WORK, TOY, "float32", per_device=8, num_devices=1, assumed=half)
+    assert found.compute == pytest.approx(8 * 1e9 / 0.5e12)
 
 
 def test_one_device_sends_nothing():
@@ -99,7 +95,7 @@ def test_what_sharded_tables_send_does_not_depend_on_their_size():
 
 @pytest.mark.parametrize("device", DEVICES.values(), ids=lambda device: device.name)
 def test_efficiency_falls_with_the_number_of_devices(device):
-    work = Work(flops=1e11, memory=1e9, parameters=10**8, num_identities=8631, num_shape=80, sharded=False)
+    work = Work(flops=1e11, parameters=10**8, num_identities=8631, num_shape=80, sharded=False)
     found = [
         predict(work, device, "bfloat16", per_device=32, num_devices=count, assumed=Assumptions())
         for count in (1, 8, 64, 256)
@@ -127,7 +123,7 @@ def test_the_model_counts_the_bytes_that_a_compiled_step_sends(sharded):
     program = whole.lower(state, batch, stand_ins.frozen()).compile().as_text()
     counted = sum(bytes_on_the_wire(one, num_devices) for one in collectives_of(program, num_devices))
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params["networks"]))
-    work = Work(0.0, 0.0, parameters, num_identities, num_shape, sharded)
+    work = Work(0.0, parameters, num_identities, num_shape, sharded)
     modelled = sum(bytes_on_the_wire(one, num_devices) for one in collectives_of_step(work, num_images, num_devices))
     few = 2 * 0.75 * 4 * (12 * num_shape + 60)  # moments of the KL term, metrics
     assert modelled <= counted <= modelled + few
