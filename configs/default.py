@@ -13,7 +13,7 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     """The defaults: the paper's system on the built-in face model."""
     config: Any = ConfigDict()
     config.seed = 0
-    config.init_from = ""  # run directory whose newest checkpoint gives the network weights (warm-up -> SIR)
+    config.init_from = ""  # run directory or .safetensors file that gives the network weights (warm-up -> SIR)
 
     config.face_model = ConfigDict()
     config.face_model.path = "builtin"  # or an .npz written by sirjax.morphable.storage

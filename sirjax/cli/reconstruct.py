@@ -48,7 +48,7 @@ ALIGNERS = {"points": (align_points, (5, 2)), "landmarks": (align_landmarks, (68
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photos, or folders of photos")
-    parser.add_argument("--checkpoint", required=True, type=Path, metavar="RUN", help="directory of a training run")
+    parser.add_argument("--checkpoint", required=True, type=Path, metavar="RUN", help="run directory, or .safetensors file")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
     parser.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces of a photo")
     parser.add_argument("--batch", type=int, default=8, metavar="N", help="crops read at once (default 8)")

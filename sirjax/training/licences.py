@@ -4,6 +4,7 @@ A licence is a text as the source states it. Only well-known free ones, named fi
 on what was made with them; any other, or none, is a restriction that the user has to judge.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +13,12 @@ from typing import Any
 
 from sirjax.data.records import RecordsError, read_manifest
 from sirjax.data.sources import folders_of
+from sirjax.files import write_text
 from sirjax.morphable.model import FaceModel
 from sirjax.training import checkpoint
 from sirjax.training.weights import is_weights_file, read_about
 
+FILE = "licences.json"  # of a run directory
 PERMISSION = "--i-may-share"  # the option that says the user has checked the terms
 UNKNOWN = "unknown"
 _FREE = re.compile(r"(CC0|CC-BY(-SA)?-\d|MIT\b|Apache-2\.0|BSD-\d|Unlicense|public domain)", re.IGNORECASE)
@@ -66,7 +69,13 @@ def licences_of(path: Path, face_model: FaceModel) -> Licences:
     """The terms of a run directory, or of a weights file, trained with `face_model`."""
     if is_weights_file(path):
         return Licences.from_dict(read_about(path).licences)
-    return Licences(face_model.name, face_model.licence, data_licences(checkpoint.load_config(path)))
+    return Licences(face_model.name, face_model.licence, _of_run(path))
+
+
+def record(workdir: Path, config: Mapping[str, Any]) -> None:
+    """Notes in a run directory the licences of what a run is trained on, while that is at hand; once."""
+    if not (workdir / FILE).exists():
+        write_text(workdir / FILE, json.dumps(data_licences(config), indent=2, ensure_ascii=False) + "\n")
 
 
 def is_free(licence: str) -> bool:
@@ -91,9 +100,16 @@ def _of_start(path: Path) -> dict[str, str]:
     try:
         if is_weights_file(path):
             return Licences.from_dict(read_about(path).licences).data
-        return data_licences(checkpoint.load_config(path))
+        return _of_run(path)
     except FileNotFoundError:
         return {path.name: ""}
+
+
+def _of_run(workdir: Path) -> dict[str, str]:
+    """As noted by `record`; else, for runs of before, from the records where they still are."""
+    if (workdir / FILE).is_file():
+        return dict(json.loads((workdir / FILE).read_text(encoding="utf-8")))
+    return data_licences(checkpoint.load_config(workdir))
 
 
 def _of_records(folder: Path) -> str:

@@ -18,7 +18,7 @@ from sirjax.data.sources import Sources
 from sirjax.memory import keep_freed_memory
 from sirjax.morphable.storage import fingerprint
 from sirjax.render.self_test import require_working
-from sirjax.training import checkpoint, hosts, resume
+from sirjax.training import checkpoint, hosts, licences, resume
 from sirjax.training.identity_table import is_sharded, place
 from sirjax.training.imprint import imprint, is_imprinted
 from sirjax.training.log import MetricLog, TrainingDivergedError, require_finite, save_batch, warn_of_collapse
@@ -49,7 +49,7 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
 
     Args:
       config: see `configs/default.py`.
-      workdir: receives config.json, checkpoints/, metrics.jsonl, tensorboard/ and images/.
+      workdir: receives config.json, licences.json, checkpoints/, metrics.jsonl, tensorboard/ and images/.
       progress: whether to draw a progress bar.
 
     With several hosts (`hosts.connect`) every one calls this with the same settings and a `workdir` that all see.
@@ -79,6 +79,8 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
     method = with_tables(method, config.sir, face_model, num_identities=num_identities, num_devices=jax.device_count())
     optimizer = make_optimizer_for(config.optimizer, schedule, method)
     resume.claim(workdir, config)
+    if hosts.is_first():
+        licences.record(workdir, config.to_dict())
 
     constants = make_frozen(config, face_model)
     frozen = replicate(constants, devices)

@@ -1,9 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from sirjax.data.sample import FORMAT_VERSION
-from sirjax.training.licences import Licences, data_licences, is_free, licences_of
+from sirjax.training.licences import Licences, data_licences, is_free, licences_of, record
 from tests.face_models import dome_face_model
 
 MODEL = dome_face_model(grid=9)
@@ -58,6 +59,19 @@ def test_licences_of_all_records_and_of_the_run_it_started_from(tmp_path):
         "records 'gone' (licence: unknown)",
     ]
     assert Licences.from_dict(found.to_dict()).restrictions() == found.restrictions()
+
+
+def test_what_a_run_has_noted_survives_its_records(tmp_path):
+    folder = Path(records(tmp_path / "300w", licence="for research"))
+    config = {"data": {"landmark": str(folder)}}
+    run = workdir(tmp_path / "run", **config)
+    record(run, config)
+    folder.rename(tmp_path / "moved")
+    assert licences_of(run, MODEL).data == {"300w": "for research"}
+    record(run, config)  # a run that goes on keeps what it knew
+    assert licences_of(run, MODEL).data == {"300w": "for research"}
+    later = workdir(tmp_path / "later", data={}, init_from=str(run))
+    assert licences_of(later, MODEL).data == {"300w": "for research"}
 
 
 def test_a_start_that_is_gone_is_a_restriction(tmp_path):

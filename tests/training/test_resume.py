@@ -57,7 +57,5 @@ def test_a_run_starts_from_a_weights_file_of_the_same_face_model(tmp_path):
 
     started = resume.starting_state(Empty(), fresh, init_from=str(path), fingerprint="1" * 64)
     np.testing.assert_array_equal(started.params["networks"]["trunk"]["kernel"], [0, 1, 2])
-    with pytest.raises(
-        ValueError, match="trained with face model 'dome', 111111111111; builtin here is 222222222222"
-    ):
+    with pytest.raises(ValueError, match="trained with face model 'dome', 111111111111; builtin here is 222222222222"):
         resume.starting_state(Empty(), fresh, init_from=str(path), fingerprint="2" * 64)

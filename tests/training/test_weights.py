@@ -1,5 +1,9 @@
 import dataclasses
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +14,10 @@ from ml_collections import ConfigDict
 
 from sirjax.morphable.storage import fingerprint, save_face_model
 from sirjax.training import weights
+from sirjax.training.checkpoint import CheckpointStore
 from sirjax.training.setup import load_run, make_networks_for
-from sirjax.training.weights import About, flatten, load_weights, read_about, save_weights, unflatten
+from sirjax.training.state import TrainState
+from sirjax.training.weights import About, flatten, load_weights, merge, read_about, save_weights, unflatten
 from tests.face_models import dome_face_model
 
 MODEL = dome_face_model(grid=9)
@@ -97,10 +103,36 @@ def test_numbers_too_large_for_half_precision_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("preset", ["sphere20", "tiny"])
+def test_every_name_is_documented(preset):
+    text = Path(__file__).parents[2].joinpath("docs", "weights.md").read_text()
+    kinds = {"b": "trunk|[a-z_]+_branch", "i": "[0-9]+", "sb": "scale|bias", "kb": "kernel|bias"}
+    rows = [row for row in text.splitlines() if row.startswith("| `")]
+    names = [name for row in rows for name in re.findall(r"`([^`]*/[^`]*)`", row.split("|")[1])]
+    patterns = [re.sub(r"{(\w+)}", lambda match: f"({kinds[match[1]]})", name) for name in names]
+    networks = make_networks_for(ConfigDict(NETWORKS | {"preset": preset, "uv_size": 64}), MODEL)
+    shapes = jax.eval_shape(networks.init, jax.random.key(0), jnp.zeros((1, 112, 96, 3)))["params"]
+    assert len(patterns) > 10
+    for path, _ in jax.tree.leaves_with_path(shapes):
+        name = "/".join(key.key for key in path)
+        assert any(re.fullmatch(pattern, name) for pattern in patterns), name
+
+
 def test_names_are_joined_and_split():
     tree = {"a": {"b": {"c": np.ones(2)}}, "d": np.zeros(())}
     assert list(flatten(tree)) == ["a/b/c", "d"]
     jax.tree.map(np.testing.assert_array_equal, unflatten(flatten(tree)), tree)
+
+
+def test_found_parameters_take_the_place_of_fresh_ones():
+    fresh = {"a": {"b": np.zeros(2), "c": np.zeros(3)}}
+    merged, missing = merge(fresh, {"a": {"b": np.ones(2)}})
+    np.testing.assert_array_equal(merged["a"]["b"], [1, 1])
+    assert missing == ["a/c"]
+    with pytest.raises(ValueError, match=r"a/b has shape \[3\] in the file, the networks have \[2\] there"):
+        merge(fresh, {"a": {"b": np.ones(3)}})
+    with pytest.raises(ValueError, match=r"d has shape \[1\] in the file, the networks have nothing there"):
+        merge(fresh, {"d": np.ones(1)})
 
 
 def test_the_face_model_must_lie_beside_the_file(tmp_path, saved):
@@ -144,3 +176,23 @@ def test_a_missing_file_is_named(tmp_path):
 def test_other_endings_and_types_are_refused(tmp_path, name, dtype, message):
     with pytest.raises(ValueError, match=message):
         save_weights(tmp_path / name, {}, ABOUT, dtype=dtype)
+
+
+def test_checkpoints_of_a_run_are_read_by_orbax_alone_under_the_same_names(tmp_path, rng):
+    networks = {"trunk": {"Stage_0": {"kernel": jnp.asarray(rng.normal(size=(3, 2)), jnp.float32)}}}
+    state = TrainState(
+        step=jnp.asarray(4), params={"networks": networks}, opt_state=(), centers=None, skipped=jnp.asarray(0)
+    )
+    with CheckpointStore(tmp_path, fingerprint="1" * 64) as store:
+        store.save(4, state)
+    script = """
+import sys
+for name in ("sirjax", "flax", "optax"):
+    sys.modules[name] = None  # importing any of them fails
+import numpy as np
+import orbax.checkpoint as ocp
+params = ocp.StandardCheckpointer().restore(sys.argv[1] + "/checkpoints/4/networks")
+np.save(sys.argv[1] + "/kernel.npy", params["trunk"]["Stage_0"]["kernel"])
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=600)
+    np.testing.assert_array_equal(np.load(tmp_path / "kernel.npy"), flatten(networks)["trunk/Stage_0/kernel"])
