@@ -148,8 +148,7 @@ def abstract_step(case: Case) -> AbstractStep:
     frozen = shapes_of(setup.make_frozen(config, model)).replace(vgg16=vgg16_shapes() if case.perceptual else None)
 
     def start() -> TrainState:
-        whole = {"num_identities": case.identities, "num_shape": model.num_shape, "seed": 0}
-        return initial_state(networks, optimizer, **whole)
+        return initial_state(networks, optimizer, num_identities=case.identities, num_shape=model.num_shape, seed=0)
 
     def share_out(path, leaf):
         if method.tables is None or not (is_table(path) and leaf.ndim == 2):
@@ -164,7 +163,7 @@ def abstract_step(case: Case) -> AbstractStep:
     )
 
 
-def shape(dtype: Any, *dims: int) -> jax.ShapeDtypeStruct:
+def shape(dtype: Any, *dims: int) -> Any:  # a ShapeDtypeStruct, which stands where arrays are declared
     return jax.ShapeDtypeStruct(dims, dtype)
 
 

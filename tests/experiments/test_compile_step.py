@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import jax
 import pytest
@@ -48,8 +49,9 @@ def test_the_program_exchanges_gradients_and_gathers_codes(program):
 def test_arguments_have_shapes_and_no_values():
     step = compile_step.abstract_step(TINY)
     assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(step.arguments))
-    assert step.state.params["class_weights"].shape == step.state.centers.shape
-    assert step.state.centers.shape[:2] == (2, 5)  # ten identities on two devices
+    centers: Any = step.state.centers
+    assert step.state.params["class_weights"].shape == centers.shape
+    assert centers.shape[:2] == (2, 5)  # ten identities on two devices
     assert step.frozen.vgg16 is not None
 
 
