@@ -4,15 +4,13 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8, UInt16
+from jaxtyping import Float, Int, UInt8
 
-from sirjax.report import still
+from sirjax.report import packing, still
 from sirjax.report.colors import gradient_stops, palette
 from sirjax.report.markup import image_source, require_picture, text, to_base64, to_json
 from sirjax.report.ticks import labels, linear_ticks
 
-_LAST = 65535  # of the 16 bits that positions take
-_NO_VALUE = 65535
 _CLAY = (0.80, 0.77, 0.72)
 _AMBIENT = 0.55
 _HINT = (
@@ -122,14 +120,14 @@ class Meshes:
         Values are 16-bit shares of each view's own range, 65535 where there is none.
         """
         low, size = self._box()
-        stored: list[np.ndarray] = []
+        stored: list[dict[str, object]] = []
         views = [_view_data(view, low, size, _stored_once(view.triangles, stored)) for view in self.views]
         return {
             "low": low,
             "size": size,
             "half": still.reach(size),
             "start": still.START,
-            "triangles": [{"bytes": t.dtype.itemsize, "data": to_base64(t)} for t in stored],
+            "triangles": stored,
             "views": views,
             "limits": self.limits(),
             "label": self.value_label,
@@ -138,8 +136,7 @@ class Meshes:
 
     def _box(self) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]]:
         """Lowest corner and size of the box around all views, mm."""
-        low = np.min([np.min(view.vertices, axis=0) for view in self.views], axis=0)
-        return low, np.max([np.max(view.vertices, axis=0) for view in self.views], axis=0) - low
+        return packing.box([view.vertices for view in self.views])
 
     def _still(self, view: MeshView) -> UInt8[np.ndarray, "H W 3"]:
         if view.picture is not None:
@@ -151,37 +148,23 @@ class Meshes:
         return still.draw(vertices, triangles, colors, low + size / 2, still.reach(size), ambient=ambient)
 
 
-def _stored_once(triangles: Int[np.ndarray, "T 3"], stored: list[np.ndarray]) -> int:
+def _stored_once(triangles: Int[np.ndarray, "T 3"], stored: list[dict[str, object]]) -> int:
     """The place of these triangles among the stored ones, to which they are added if new."""
-    triangles = np.asarray(triangles)
-    small = triangles.astype(np.uint16 if triangles.max(initial=0) <= _LAST else np.uint32)
-    for i, other in enumerate(stored):
-        if np.array_equal(small, other):
-            return i
-    stored.append(small)
-    return len(stored) - 1
+    packed = packing.triangles(triangles)
+    if packed not in stored:
+        stored.append(packed)
+    return stored.index(packed)
 
 
 def _view_data(
     view: MeshView, low: Float[np.ndarray, " 3"], size: Float[np.ndarray, " 3"], triangles: int
 ) -> dict[str, object]:
-    share = (np.asarray(view.vertices, float) - low) / np.where(size > 0, size, 1)
-    data = {"positions": to_base64(np.round(share * _LAST).astype(np.uint16)), "triangles": triangles}
+    data: dict[str, object] = {"positions": packing.positions(view.vertices, low, size), "triangles": triangles}
     if view.values is not None:
-        packed, ends = _pack_values(np.asarray(view.values, float))
-        data |= {"values": to_base64(packed), "range": ends}
+        data |= packing.values(view.values)
     if view.colors is not None:
-        data["colors"] = to_base64(np.round(255 * np.clip(np.asarray(view.colors, float), 0, 1)).astype(np.uint8))
+        data["colors"] = packing.colors(view.colors)
     return data
-
-
-def _pack_values(values: Float[np.ndarray, " V"]) -> tuple[UInt16[np.ndarray, " V"], tuple[float, float]]:
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.full(len(values), _NO_VALUE, np.uint16), (0.0, 1.0)
-    low, high = float(values[finite].min()), float(values[finite].max())
-    share = (np.where(finite, values, low) - low) / ((high - low) or 1.0)
-    return np.where(finite, np.round(share * (_NO_VALUE - 1)), _NO_VALUE).astype(np.uint16), (low, high)
 
 
 def _vertex_colors(view: MeshView, limits: tuple[float, float] | None) -> Float[np.ndarray, "V 3"]:

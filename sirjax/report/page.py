@@ -58,25 +58,15 @@ class Page:
         names = [f"section-{i + 1}" for i in range(len(self._sections))]
         sections = [_section(s, name) for s, name in zip(self._sections, names, strict=True)]
         scripts = ["plot.js", "mesh.js"] if self._sections else []
-        return "\n".join(
-            [
-                "<!DOCTYPE html>",
-                '<html lang="en"><head><meta charset="utf-8">',
-                f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-                '<meta name="viewport" content="width=device-width, initial-scale=1">',
-                '<meta name="color-scheme" content="light dark">',
-                f"<title>{text(self.title)}</title>",
-                f"<style>{_asset('page.css')}</style></head><body>",
-                f"<header><h1>{text(self.title)}</h1>{_paragraph(self.summary)}</header>",
-                self._contents(names),
-                "<main>",
-                *sections,
-                self._provenance_section(),
-                "</main>",
-                *(f"<script>{_asset(script)}</script>" for script in scripts),
-                "</body></html>\n",
-            ]
-        )
+        body = [
+            f"<header><h1>{text(self.title)}</h1>{_paragraph(self.summary)}</header>",
+            self._contents(names),
+            "<main>",
+            *sections,
+            self._provenance_section(),
+            "</main>",
+        ]
+        return document(self.title, ["page.css"], "\n".join(body), scripts)
 
     def write(self, path: Path | str) -> None:
         """Writes the page, whole or not at all.
@@ -111,6 +101,25 @@ class Page:
         return f'{table}<script type="application/json" id="provenance">{to_json(data)}</script>'
 
 
+def document(title: str, styles: list[str], body: str, scripts: list[str]) -> str:
+    """A whole HTML file that loads nothing: `styles` and `scripts` are files of assets/, `body` is markup."""
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="color-scheme" content="light dark">',
+            f"<title>{text(title)}</title>",
+            *(f"<style>{asset(style)}</style>" for style in styles),
+            "</head><body>",
+            body,
+            *(f"<script>{asset(script)}</script>" for script in scripts),
+            "</body></html>\n",
+        ]
+    )
+
+
 def _section(section: Section, name: str) -> str:
     return f'<section id="{name}"><h2>{text(section.title)}</h2>{section.html(name)}</section>'
 
@@ -135,5 +144,6 @@ def _code(value: object) -> str:
     return f"<code>{text(to_json(value).replace(LESS, '<'))}</code>"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file of assets/."""
     return resources.files("sirjax.report").joinpath("assets", name).read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ const MeshWidget = (() => {
     varying vec3 facing, own;
     varying vec2 share;
     uniform sampler2D palette;
-    uniform float mode;  // 0 clay, 1 values, 2 own colors
+    uniform float mode;  // 0 clay, 1 values, 2 own colors, 3 normals as colors, 4 own colors that are lit already
     void main() {
       vec3 n = normalize(facing);
       if (!gl_FrontFacing) n = -n;
@@ -34,8 +34,10 @@ const MeshWidget = (() => {
       vec3 clay = vec3(0.80, 0.77, 0.72) * light;
       vec3 scaled = texture2D(palette, vec2(share.x * 0.99609375 + 0.001953125, 0.5)).rgb * (0.55 + 0.45 * light);
       vec3 base = mode > 1.5 ? own * (0.55 + 0.45 * light) : mode > 0.5 && share.y > 0.5 ? scaled : clay;
+      if (mode > 2.5) base = mode > 3.5 ? own : 0.5 + 0.5 * n;
       gl_FragColor = vec4(base * (gl_FrontFacing ? 1.0 : 0.6), 1.0);
     }`;
+  const MODES = { clay: 0, values: 1, colors: 2, normals: 3, lit: 4 };
   const NO_VALUE = 65535;
   const STEP = Math.PI / 36; // of an arrow key
 
@@ -56,6 +58,9 @@ const MeshWidget = (() => {
   function decodeValues(base64, [low, high]) {
     return Float32Array.from(new Uint16Array(bytes(base64)), (v) => v === NO_VALUE ? NaN : low + ((high - low) * v) / (NO_VALUE - 1));
   }
+
+  const decodeColors = (base64) => new Uint8Array(bytes(base64));
+  const decodeTriangles = (stored) => Uint32Array.from(new (stored.bytes === 2 ? Uint16Array : Uint32Array)(bytes(stored.data)));
 
   // Mean of the triangles' normals around each vertex, weighted by area.
   function vertexNormals(positions, triangles) {
@@ -138,7 +143,7 @@ const MeshWidget = (() => {
       gl.uniform2f(this.uniform.scale, camera.scaleX, camera.scaleY);
       gl.uniform2f(this.uniform.move, scene.moveX, scene.moveY);
       gl.uniform1f(this.uniform.depth, 1 / (2 * scene.radius));
-      gl.uniform1f(this.uniform.mode, view.values ? 1 : view.colors ? 2 : 0);
+      gl.uniform1f(this.uniform.mode, MODES[view.look]);
       if (this.palette !== scene.palette) gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB, 256, 1, 0, gl.RGB, gl.UNSIGNED_BYTE, scene.palette);
       this.palette = scene.palette;
       view.bind(gl);
@@ -156,6 +161,7 @@ const MeshWidget = (() => {
       this.canvas = figure.querySelector("canvas");
       this.reading = figure.querySelector(".reading");
       this.triangles = triangles; // Uint32Array
+      this.look = "clay"; // one of MODES
     }
 
     // The mesh may change its shape or its colors at any time: set, then draw the scene.
@@ -166,6 +172,7 @@ const MeshWidget = (() => {
     }
 
     setValues(values, limits) {
+      this.look = "values";
       this.values = values;
       this.shares = new Float32Array(2 * values.length);
       for (let i = 0; i < values.length; i++) {
@@ -177,6 +184,7 @@ const MeshWidget = (() => {
     }
 
     setColors(colors) {
+      this.look = "colors";
       this.colors = colors; // Uint8Array, RGB
       this.age = -1;
     }
@@ -233,27 +241,42 @@ const MeshWidget = (() => {
   }
 
   class Scene {
-    constructor(root) {
+    // views: {positions, triangles, values?, limits?, colors?} for each figure.view below root; see stored() for the rest.
+    constructor(root, { low, size, half, start, palette, label, views }) {
       this.root = root;
-      const data = JSON.parse(root.querySelector(".mesh-data").textContent);
-      this.low = data.low;
-      this.middle = data.low.map((l, k) => l + data.size[k] / 2);
-      this.radius = Math.hypot(...data.size) / 2 || 1;
-      this.palette = new Uint8Array(bytes(data.palette));
-      this.label = data.label;
-      const triangles = data.triangles.map((t) => Uint32Array.from(new (t.bytes === 2 ? Uint16Array : Uint32Array)(bytes(t.data))));
-      this.views = data.views.map((stored, i) => {
-        const view = new View(root.querySelectorAll("figure.view")[i], triangles[stored.triangles]);
-        view.setPositions(decodePositions(stored.positions, data.low, data.size));
-        if (stored.values) view.setValues(decodeValues(stored.values, stored.range), data.limits);
-        if (stored.colors) view.setColors(new Uint8Array(bytes(stored.colors)));
-        this.listen(view);
+      this.middle = low.map((l, k) => l + size[k] / 2);
+      this.radius = Math.hypot(...size) / 2 || 1;
+      this.half = half; // mm from the middle to the rim
+      this.start = start;
+      this.palette = palette;
+      this.label = label;
+      this.views = views.map(({ positions, triangles, values, limits, colors }, i) => {
+        const view = new View(root.querySelectorAll("figure.view")[i], triangles);
+        view.setPositions(positions);
+        if (values) view.setValues(values, limits);
+        if (colors) view.setColors(colors);
         return view;
       });
-      this.half = data.half; // mm from the middle to the rim
-      this.start = data.start;
-      this.addButtons();
+      this.equip();
       this.reset();
+    }
+
+    // What the page's JSON says.
+    static stored(root) {
+      const data = JSON.parse(root.querySelector(".mesh-data").textContent), triangles = data.triangles.map(decodeTriangles);
+      const views = data.views.map((view) => ({
+        positions: decodePositions(view.positions, data.low, data.size),
+        triangles: triangles[view.triangles],
+        values: view.values && decodeValues(view.values, view.range),
+        limits: data.limits,
+        colors: view.colors && decodeColors(view.colors),
+      }));
+      return new Scene(root, { ...data, palette: decodeColors(data.palette), views });
+    }
+
+    equip() {
+      this.views.forEach((view) => this.listen(view));
+      this.addButtons();
     }
 
     reset() {
@@ -360,7 +383,7 @@ const MeshWidget = (() => {
     }
 
     readValue(view, event) {
-      if (!view.values) return;
+      if (view.look !== "values") return;
       const box = view.canvas.getBoundingClientRect();
       const x = (event.clientX - box.left) / box.width, y = (event.clientY - box.top) / box.height;
       const value = view.valueAt(2 * x - 1, 1 - 2 * y, this);
@@ -374,30 +397,31 @@ const MeshWidget = (() => {
   // ---- the page ------------------------------------------------------------------------------------------------------
 
   const scenes = new Map(); // element -> Scene, made when it comes near the screen
-  let renderer = null;
+  const makers = new Map(); // element -> function that makes its scene
+  let renderer = null, watch = null;
 
   function show(root) {
     let scene = scenes.get(root);
     if (!scene) {
       for (const still of root.querySelectorAll(".still")) still.hidden = true;
       for (const live of root.querySelectorAll("canvas, .hint")) live.hidden = false;
-      scene = new Scene(root);
+      scene = makers.get(root)(root);
       scenes.set(root, scene);
     }
     return scene;
   }
 
+  // Has an element show a scene once it is near the screen; false where there is no WebGL and the still pictures stay.
+  function add(root, make) {
+    if (!start()) return false;
+    makers.set(root, make);
+    watch.observe(root);
+    return true;
+  }
+
   function start() {
-    const roots = [...document.querySelectorAll(".meshes")];
-    if (!roots.length) return;
-    try {
-      renderer = new Renderer(true);
-      if (renderer.isSoftware()) renderer = new Renderer(false);
-    } catch (error) {
-      console.warn("meshes stay pictures:", error.message);
-      return; // the still pictures stay
-    }
-    const watch = new IntersectionObserver((entries) => {
+    if (watch) return renderer !== null;
+    watch = new IntersectionObserver((entries) => {
       for (const entry of entries) {
         if (!entry.isIntersecting && !scenes.has(entry.target)) continue;
         const scene = show(entry.target);
@@ -405,12 +429,19 @@ const MeshWidget = (() => {
         if (scene.visible && scene.dirty) scene.draw();
       }
     }, { rootMargin: "300px" });
-    roots.forEach((root) => watch.observe(root));
+    try {
+      renderer = new Renderer(true);
+      if (renderer.isSoftware()) renderer = new Renderer(false);
+    } catch (error) {
+      console.warn("meshes stay pictures:", error.message);
+      return false;
+    }
     const redraw = () => scenes.forEach((scene) => scene.draw());
     window.addEventListener("resize", redraw);
-    window.addEventListener("beforeprint", () => roots.forEach((root) => show(root).drawNow()));
+    window.addEventListener("beforeprint", () => makers.forEach((_, root) => show(root).drawNow()));
+    return true;
   }
 
-  start();
-  return { scenes };
+  for (const data of document.querySelectorAll(".meshes .mesh-data")) add(data.closest(".meshes"), Scene.stored);
+  return { scenes, add, Scene, decodePositions, decodeValues, decodeColors, decodeTriangles };
 })();
