@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 from jax import Array
+from jax.sharding import NamedSharding
 from jaxtyping import Float, Int
 
 from sirjax.losses import sir
@@ -128,14 +129,16 @@ def sharded_tables(flat: Tree, like: Tree) -> Tree:
     )
 
 
-def flat_shape(table: Array) -> tuple[int, int]:
+def flat_shape(table: Array | jax.ShapeDtypeStruct) -> tuple[int, int]:
     """[D R, S] of a sharded table [D, R, S]."""
     return (table.shape[0] * table.shape[1], table.shape[2])
 
 
-def devices_of(table: Array) -> list:
+def devices_of(table: Array | jax.ShapeDtypeStruct) -> list:
     """The devices a sharded table is spread over, in the order of its rows."""
-    return list(table.sharding.mesh.devices.flat)
+    sharding = table.sharding
+    assert isinstance(sharding, NamedSharding)  # `split_over` made it
+    return list(sharding.mesh.devices.flat)
 
 
 def first_identity(table: Array) -> int:
