@@ -19,6 +19,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 from jax import Array
@@ -138,7 +139,7 @@ def devices_of(table: Array | jax.ShapeDtypeStruct) -> list:
     """The devices a sharded table is spread over, in the order of its rows."""
     sharding = table.sharding
     assert isinstance(sharding, NamedSharding)  # `split_over` made it
-    return list(sharding.mesh.devices.flat)
+    return list(np.asarray(sharding.mesh.devices).flat)
 
 
 def first_identity(table: Array) -> int:
