@@ -139,4 +139,5 @@ def run_onnx(data: bytes, inputs: Mapping[str, Shaped[np.ndarray, "..."]]) -> di
         raise ImportError(f"{error}: {REMEDY}") from None
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+    results = session.run(names, dict(inputs))
+    return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}

@@ -55,9 +55,8 @@ def export_onnx(
     """
     if until not in LEVELS:
         raise ValueError(f"an ONNX file goes until one of {', '.join(LEVELS)}, got {until!r}")
-    params = jax.tree.map(np.asarray, dict(params))
     graph = Graph()
-    shape, expression, camera, light = _encode(graph, networks, params)
+    shape, expression, camera, light = _encode(graph, networks, jax.tree.map(np.asarray, dict(params)))
     graph.reshape(light, (-1, 9, 3), name="light")
     rotation, scale, translation = _decode_camera(graph, camera, face_model, gains or decoding.CameraGains())
     shape_mm = graph.op("Mul", shape, graph.constant(face_model.shape_std), name="shape_mm")
@@ -90,7 +89,8 @@ def largest_difference(
 
     @jax.jit
     def expected(params, crops):
-        return faces_of(face_model, exact.apply({"params": params}, crops), template, gains, until=MESH)
+        output: Any = exact.apply({"params": params}, crops)
+        return faces_of(face_model, output, template, gains, until=MESH)
 
     found, wanted = run_onnx(data, {"crops": crops}), expected(params, crops)
     return max(

@@ -135,12 +135,13 @@ class _Reader:
     def __init__(self, state: Arrays):
         self.state, self.used = state, set()
         namings = {"conv1_1.weight": _sphereface, "layer1.0.0.weight": _authors, "layer1.0.weight": _cosface}
-        self.naming = next((naming for name, naming in namings.items() if name in state), None)
-        if self.naming is None:
+        found = [naming for name, naming in namings.items() if name in state]
+        if not found:
             raise ValueError(
                 f"no known network: none of {', '.join(namings)} among its {len(state)} arrays (first: "
                 f"{', '.join(sorted(state)[:3]) or 'none'}); sphereface, CosFace and the paper's net.py can be read"
             )
+        self.naming = found[0]
 
     def take(self, name: str, shape: tuple[int | None, ...]) -> Float[np.ndarray, "..."]:
         """An array of the file; None stands for any size."""
@@ -173,7 +174,7 @@ class _Reader:
     def stage(self, stage: int, ending: str, blocks: int) -> dict:
         """A stage, filled up with blocks that change nothing where the file has fewer."""
         channels = 64 << stage
-        first, slope, parts = self.naming(stage + 1, ending, None)
+        first, slope, _ = self.naming(stage + 1, ending, 0)
         found: dict[str, Any] = {
             "Conv_0": self.convolution(first, 3 if stage == 0 else channels // 2, channels),
             "PReLU_0": {"slope": self.take(f"{slope}.weight", (channels,))},
@@ -234,26 +235,26 @@ class _Reader:
         if reads is not None:
             kernel = kernel.reshape(*reads, -1).transpose(1, 2, 0, 3).reshape(kernel.shape)
         if makes is not None:
-            order = np.arange(kernel.shape[1]).reshape(makes).transpose(1, 2, 0).reshape(-1)
+            order = np.arange(int(np.prod(makes))).reshape(makes).transpose(1, 2, 0).reshape(-1)
             kernel, bias = kernel[:, order], {part: values[order] for part, values in bias.items()}
         return {"kernel": kernel} | bias
 
 
-def _sphereface(stage: int, ending: str, block: int | None) -> tuple[str, str, tuple[str, ...]]:
-    """Names of a stage's first convolution and PReLU, and of a block's convolutions and PReLUs."""
-    n = 2 + 2 * (block or 0)
+def _sphereface(stage: int, ending: str, block: int) -> tuple[str, str, tuple[str, ...]]:
+    """Names of a stage's first convolution and its PReLU, and of a block's two convolutions with theirs."""
+    n = 2 + 2 * block
     parts = (f"conv{stage}_{n}", f"relu{stage}_{n}", f"conv{stage}_{n + 1}", f"relu{stage}_{n + 1}")
     return f"conv{stage}_1", f"relu{stage}_1", parts
 
 
-def _cosface(stage: int, ending: str, block: int | None) -> tuple[str, str, tuple[str, ...]]:
-    prefix = f"layer{stage}.{2 + (block or 0)}"
+def _cosface(stage: int, ending: str, block: int) -> tuple[str, str, tuple[str, ...]]:
+    prefix = f"layer{stage}.{2 + block}"
     return f"layer{stage}.0", f"layer{stage}.1", tuple(f"{prefix}.{x}" for x in ("conv1", "prelu1", "conv2", "prelu2"))
 
 
-def _authors(stage: int, ending: str, block: int | None) -> tuple[str, str, tuple[str, ...]]:
+def _authors(stage: int, ending: str, block: int) -> tuple[str, str, tuple[str, ...]]:
     layer = f"layer{stage}{ending}"
-    prefix = f"{layer}.{1 + (block or 0)}.group1"
+    prefix = f"{layer}.{1 + block}.group1"
     return f"{layer}.0.0", f"{layer}.0.1", tuple(f"{prefix}.{x}" for x in ("conv1", "relu1", "conv2", "relu2"))
 
 

@@ -26,7 +26,7 @@ from sirjax.networks.safetensors_file import read_safetensors
 from sirjax.networks.torch_weights import PREPROCESSING, convert_torch
 from sirjax.networks.weight_files import read_torch
 from sirjax.training.licences import Licences
-from sirjax.training.setup import make_face_model, make_networks_for
+from sirjax.training.setup import Settings, make_face_model, make_networks_for
 from sirjax.training.weights import SUFFIX, About, merge, save_weights
 
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         found = convert_torch(read(args.source), args.preprocessing)
     except ValueError as error:
         raise ValueError(f"{args.source} cannot be imported: {error}") from None
-    settings = ConfigDict(
+    settings: Settings = ConfigDict(
         {
             "networks": {
                 "preset": found.preset,

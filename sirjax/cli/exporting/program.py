@@ -6,7 +6,7 @@ examples:
   python -c 'import jax, numpy; run = jax.export.deserialize(bytearray(open("sir.stablehlo", "rb").read())).call;
     print(run(numpy.zeros((2, 112, 96, 3), "float32"))["shape"])'
 
-Needs neither sirjax nor flax where it runs. Any number of crops goes in: float32 in [0, 1], eyes, nose and mouth on
+Needs only jax and flatbuffers where it runs. Any number of crops goes in: float32 in [0, 1], eyes, nose and mouth on
 the template that FILE.json beside the program states, with all inputs, outputs, units, frames and licences. Weights and
 face model are inside: if their terms are not plainly free, only --i-may-share writes the file. Docs: docs/exporting.md.
 """
