@@ -4,6 +4,7 @@ import contextlib
 import logging
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import jax
@@ -62,7 +63,6 @@ class Saver:
           CheckpointError: if the last save failed.
         """
         self.settle()
-        logging.getLogger("absl").removeFilter(_is_told_elsewhere)
         with contextlib.suppress(Exception) if self._failure else contextlib.nullcontext():
             self.manager.close()
         self._require_written()
@@ -89,6 +89,7 @@ class Saver:
 
     def _failed(self, step: int, error: Exception) -> None:
         self._failure = (step, _reason(error))
+        _wait_for_writers()
         for half in self._root.glob(f"{step}.*"):  # what is left of it would keep the disk full
             shutil.rmtree(half, ignore_errors=True)
         logger.warning(
@@ -110,6 +111,14 @@ class Saver:
             f"the last checkpoint, of step {step}, was not written: {reason}; {self._root} has "
             f"{_free_space(self._root)} free; make room and start the same command again: it goes on from step {last}"
         )
+
+
+def _wait_for_writers(seconds: float = 1.0) -> None:
+    """orbax reports the first failure while its other threads still write, and would make again what is removed."""
+    limit = time.monotonic() + seconds
+    for thread in threading.enumerate():
+        if type(thread).__module__.startswith("orbax."):
+            threading.Thread.join(thread, max(0.0, limit - time.monotonic()))  # its own raises the error again
 
 
 def _is_told_elsewhere(record: logging.LogRecord) -> bool:

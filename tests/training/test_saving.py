@@ -11,6 +11,9 @@ from sirjax.training.intact import SUMS, CheckpointError
 from tests.training.full_disk import full_disk
 from tests.training.test_checkpoint import assert_equal, state_after
 
+# Of what tensorstore still has to say to an event loop that orbax has closed after the first failure.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 def folders(run):
     return sorted(path.name for path in (run / "checkpoints").iterdir())
