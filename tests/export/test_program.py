@@ -170,7 +170,7 @@ def test_an_unknown_end_is_refused():
 
 
 def test_the_program_of_the_real_networks_holds_what_it_needs_and_no_custom_kernel(rng):
-    networks = make_networks("debug", num_shape=MODEL.num_shape, num_expression=MODEL.num_expression, uv_size=64)
+    networks = make_networks("tiny", num_shape=MODEL.num_shape, num_expression=MODEL.num_expression, uv_size=64)
     shapes = jax.eval_shape(networks.init, jax.random.key(0), jnp.zeros((1, 112, 96, 3)))["params"]
     params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(leaf.dtype), shapes)
     data = programs.export_program(networks, params, MODEL, GAINS)
