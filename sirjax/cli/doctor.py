@@ -1,11 +1,25 @@
-"""`sirjax doctor`: what works on this machine, what does not, and what would help."""
+"""What works on this machine, what does not, and what would help.
+
+examples:
+  sirjax doctor
+  sirjax doctor --backend cpu         one rendering backend only
+  sirjax doctor --json | jq .advice   for machines
+
+Exit code 0 if at least one rendering backend (or the one asked for) draws and differentiates correctly, else 1.
+"""
 
 import argparse
+import importlib.util
+import json
 import platform
 from importlib import metadata
+from typing import Any
 
 import jax
 
+from sirjax.cli.errors import EXTRAS
+from sirjax.cli.hardware import idle_gpu
+from sirjax.cli.parsing import nearest
 from sirjax.render.backends import PLATFORMS, available_backends, resolve
 from sirjax.render.native import cuda_loader
 from sirjax.render.native.loader import NativeUnavailable
@@ -17,6 +31,7 @@ PACKAGES = ("sirjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "num
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `sirjax doctor`."""
     parser.add_argument("--backend", help="check this rendering backend only")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     parser.add_argument(
         "--build-cuda",
         action="store_true",
@@ -25,35 +40,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints versions, devices and the state of each rendering backend.
-
-    Returns 0 if at least one backend (or the one asked for) renders and differentiates correctly, else 1.
-    """
+    """Prints versions, devices and the state of each rendering backend; returns the exit code."""
     if args.build_cuda:
         return _build_cuda()
-    print(f"Python {platform.python_version()} on {platform.platform()}")
-    for name in PACKAGES:
-        print(f"  {name} {_version(name)}")
-    print("Devices: " + ", ".join(str(device) for device in jax.devices()))
-    print("Rendering backends:")
     reasons = available_backends()
     if args.backend and args.backend not in reasons:
-        print(f"  {args.backend}: there is no such backend; choose one of {', '.join(reasons)}")
+        like = nearest(args.backend, reasons)
+        hint = f"did you mean {like}? Choose" if like else "choose"
+        print(f"  {args.backend}: there is no such backend; {hint} one of {', '.join(reasons)}")
         return 1
-    working = 0
-    for name, reason in reasons.items():
-        if args.backend in (None, name):
-            problem = reason or self_test(name, PLATFORMS[name])
-            working += not problem
-            print(f"  {name}: {problem or 'works (rendered a triangle, gradients match finite differences)'}")
-    if not args.backend:
-        chosen = resolve("auto")
-        print(
-            f'"auto" takes {chosen.cpu} in programs for CPUs, {chosen.cuda} for NVIDIA GPUs, {chosen.other} for others.'
-        )
-    if not working:
-        print("No backend works: training and rendering are not possible.")
-    return 0 if working else 1
+    found = examine({name: reason for name, reason in reasons.items() if args.backend in (None, name)})
+    print(json.dumps(found, indent=2) if args.json else "\n".join(described(found, whole=not args.backend)))
+    return 0 if any(not problem for problem in found["backends"].values()) else 1
+
+
+def examine(reasons: dict[str, str]) -> dict[str, Any]:
+    """All that is to be known, as plain JSON.
+
+    Args:
+      reasons: rendering backends and why they are not available; those that are get tested.
+    """
+    problems = {name: reason or self_test(name, PLATFORMS[name]) for name, reason in reasons.items()}
+    chosen = resolve("auto")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "devices": [str(device) for device in jax.devices()],
+        "backends": problems,  # "" for those that work
+        "auto": {"cpu": chosen.cpu, "cuda": chosen.cuda, "other": chosen.other},
+        "missing_extras": missing_extras(),
+        "advice": [advice for advice in (idle_gpu(),) if advice],
+    }
+
+
+def described(found: dict[str, Any], *, whole: bool = True) -> list[str]:
+    """What `examine` found, as lines; without the choice of a backend if not all were looked at."""
+    works = "works (rendered a triangle, gradients match finite differences)"
+    auto = found["auto"]
+    lines = [
+        f"Python {found['python']} on {found['platform']}",
+        *(f"  {name} {version or 'is not installed'}" for name, version in found["packages"].items()),
+        "Devices: " + ", ".join(found["devices"]),
+        "Rendering backends:",
+        *(f"  {name}: {problem or works}" for name, problem in found["backends"].items()),
+    ]
+    if whole:
+        programs = f"{auto['cpu']} in programs for CPUs, {auto['cuda']} for NVIDIA GPUs, {auto['other']} for others"
+        lines.append(f'"auto" takes {programs}.')
+    if all(found["backends"].values()):
+        lines.append("No backend works: training and rendering are not possible.")
+    if found["missing_extras"]:
+        lines.append("Extras that are not installed:")
+    lines += [f"  {name}: pip install 'sirjax[{name}]'" for name in found["missing_extras"]]
+    return lines + [f"Advice: {advice}" for advice in found["advice"]]
+
+
+def missing_extras() -> list[str]:
+    """The extras of which a module is missing."""
+    missing = {extra for module, extra in EXTRAS.items() if importlib.util.find_spec(module) is None}
+    return [extra for extra in dict.fromkeys(EXTRAS.values()) if extra in missing]
 
 
 def _build_cuda() -> int:
@@ -68,8 +114,8 @@ def _build_cuda() -> int:
     return 0
 
 
-def _version(package: str) -> str:
+def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return "is not installed"
+        return None

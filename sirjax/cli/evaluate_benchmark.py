@@ -3,6 +3,7 @@
 examples:
   sirjax evaluate benchmark runs/sir --records records/heldout
   sirjax evaluate benchmark runs/sir --records records/heldout --json figures.json
+  sirjax evaluate benchmark runs/sir --records records/heldout --json | jq .
 
 Reports identity verification by Euclidean and cosine distance of shape codes, the neutral shape's error against the
 truth and against the mean face, landmark error (NME), and how distinct the shapes are; see docs/losses.md.
@@ -29,6 +30,8 @@ from sirjax.networks.batches import split
 from sirjax.training.setup import TrainedRun, load_run
 from sirjax.types import Camera
 
+STDOUT = Path("-")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `sirjax evaluate benchmark`."""
@@ -37,16 +40,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", type=int, default=6000, help="pairs to verify (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=64, help="images read at once (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of pairs and bootstrap (default: %(default)s)")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument(
+        "--json",
+        nargs="?",
+        const=STDOUT,
+        type=Path,
+        metavar="FILE",
+        help="also write the figures to this file; without a name, print them instead of the table",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluates and prints a table."""
     trained = load_run(args.run_directory)
     result = evaluate_records(trained, args.records, num_pairs=args.pairs, batch_size=args.batch, seed=args.seed)
-    print(result.table())
-    if args.json:
-        write_text(args.json, json.dumps(result.metrics(), indent=2) + "\n")
+    figures = json.dumps(result.metrics(), indent=2)
+    print(figures if args.json == STDOUT else result.table())
+    if args.json not in (None, STDOUT):
+        write_text(args.json, figures + "\n")
     return 0
 
 

@@ -10,6 +10,7 @@ and to --face-model of `sirjax prepare synthetic`. `info` and `render` also take
 """
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "import",
         help="convert a published model",
         description=f"Convert a published model.\n\nformats:\n{formats}",
+        epilog="example:\n  sirjax face-model import flame FLAME2023 --out flame.npz --modes 100 50 --orthonormalize",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     importing.add_argument("format", choices=FORMATS, metavar="FORMAT", help=f"one of {', '.join(FORMATS)}")
@@ -39,9 +41,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("--uv-size", type=int, default=256, help="side of the mean albedo map (default 256)")
     importing.add_argument("--name", help="name of the model (default: the format's)")
     importing.add_argument("--licence", help="licence of your copy, where it differs from the usual one")
-    info = actions.add_parser("info", help="print what there is to know of a model")
+    info = actions.add_parser(
+        "info",
+        help="print what there is to know of a model",
+        epilog="examples:\n  sirjax face-model info builtin\n  sirjax face-model info flame.npz --json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     info.add_argument("model", help='an .npz file, or "builtin"')
-    render = actions.add_parser("render", help="draw a model into one picture")
+    info.add_argument("--json", action="store_true", help="print JSON instead of text")
+    render = actions.add_parser(
+        "render",
+        help="draw a model into one picture",
+        epilog="example:\n  sirjax face-model render flame.npz --out flame.png --seed 3",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     render.add_argument("model", help='an .npz file, or "builtin"')
     render.add_argument("--out", required=True, type=Path, help="the .png file to write")
     render.add_argument("--size", type=int, default=256, help="side of a small tile in pixels (default 256)")
@@ -89,9 +102,10 @@ def _import(args: argparse.Namespace) -> None:
 
 def _info(args: argparse.Namespace) -> None:
     from sirjax.morphable.builtin import load
-    from sirjax.morphable.summary import summary
+    from sirjax.morphable.summary import facts, summary
 
-    print("\n".join(summary(load(args.model))))
+    model = load(args.model)
+    print(json.dumps(facts(model), indent=2) if args.json else "\n".join(summary(model)))
 
 
 def _render(args: argparse.Namespace) -> None:

@@ -17,7 +17,12 @@ from sirjax.cli import prepare_photos, prepare_synthetic
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `sirjax prepare`."""
     kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    synthetic = kinds.add_parser("synthetic", help="rendered photos of people who do not exist")
+    synthetic = kinds.add_parser(
+        "synthetic",
+        help="rendered photos of people who do not exist",
+        description=prepare_synthetic.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     prepare_synthetic.add_arguments(synthetic)
     synthetic.set_defaults(prepare=prepare_synthetic.run)
     prepare_photos.add_parsers(kinds)

@@ -13,6 +13,11 @@ from sirjax.data.records import RecordSource
 from sirjax.photo import MAX_MEGAPIXELS
 
 _REASONS_SHOWN = 12
+_EXAMPLES = """\
+examples:
+  sirjax prepare {name} RAW --out records/{name}
+  sirjax prepare {name} RAW --out records/{name} --limit 200 --preview crops.png
+"""
 
 
 def add_parsers(kinds: Any) -> None:
@@ -24,7 +29,13 @@ def add_parsers(kinds: Any) -> None:
     from data_prep.registry import SOURCES, add_source_arguments
 
     for name, (_, _, help_text) in SOURCES.items():
-        parser = kinds.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+        parser = kinds.add_parser(
+            name,
+            help=help_text,
+            description=help_text[0].upper() + help_text[1:] + ".",
+            epilog=_EXAMPLES.format(name=name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         _add_arguments(parser)
         add_source_arguments(name, parser.add_argument_group("of this data set"))
         parser.set_defaults(prepare=run)

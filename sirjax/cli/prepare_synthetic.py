@@ -1,4 +1,8 @@
-"""`sirjax prepare synthetic`: renders photos of people who do not exist.
+"""Render photos of people who do not exist.
+
+examples:
+  sirjax prepare synthetic --out records
+  sirjax prepare synthetic --out records --identities 300 --images-per-identity 14 --seed 1
 
 Makes OUT/identity (identity labels), OUT/landmark (68 landmarks) and OUT/benchmark (people of neither, both labels). A
 set that is there already with the same settings is kept; another one is refused unless --overwrite is given.

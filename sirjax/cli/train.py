@@ -15,17 +15,22 @@ Every setting of configs/default.py can be given as --config.<name>=<value>.
 
 import argparse
 import importlib.util
+import inspect
 import logging
+import re
 from pathlib import Path
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 import configs
+from configs import default
+from sirjax.cli.hardware import idle_gpu
+from sirjax.cli.parsing import SETTING, nearest
 from sirjax.training import hosts
 from sirjax.training.loop import train
 
-TAKES_SETTINGS = True  # unknown --config.* options are settings, checked against the schema below
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
         hosts.connect(args.coordinator, num_hosts=args.num_hosts, host_index=args.host_index)
     elif args.num_hosts is not None or args.host_index is not None:
         raise ValueError("--num-hosts and --host-index need --coordinator HOST:PORT")
+    if reason := idle_gpu():
+        logger.warning("training on the CPU: %s", reason)
     train(config, args.workdir, progress=not args.quiet)
     return 0
 
@@ -63,21 +70,102 @@ def load_config(name: str, overrides: list[str]) -> ConfigDict:
     if not path.suffix:
         path = Path(configs.__file__).parent / f"{name}.py"
     if not path.is_file():
-        known = sorted(p.stem for p in Path(configs.__file__).parent.glob("*.py") if p.stem != "__init__")
-        raise FileNotFoundError(f"no config {name!r}; give a path to a .py file, or one of: {', '.join(known)}")
-    module = _import_file(path)
-    config = module.get_config(argument) if argument else module.get_config()
+        known = config_names()
+        like = nearest(name, known)
+        remedy = f"did you mean {like}? Give" if like else "give"
+        raise FileNotFoundError(f"no config {name!r}: {remedy} a path to a .py file, or one of {', '.join(known)}")
+    config = _config_of(path, argument)
+    for word in overrides:
+        _check_setting(word, config)
     values = flags.FlagValues()
     arguments = ["sirjax", *overrides]
     try:
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=arguments)
         values(arguments)
-    except (AttributeError, KeyError) as error:
-        text = str(error.args[0]).replace("\\n", ". ").replace("\\", "").strip("'")  # the original is a repr of a repr
-        raise ValueError(f"unknown setting '{text}; see configs/default.py") from error
-    except (flags.Error, TypeError) as error:
-        raise ValueError(str(error)) from error
+    except (flags.Error, TypeError, ValueError) as error:
+        raise ValueError(_wrong_value(str(error).replace("flag --config.", "--config."), config)) from error
     return values.config
+
+
+def config_names() -> list[str]:
+    """What --config takes without a path."""
+    return sorted(path.stem for path in Path(configs.__file__).parent.glob("*.py") if path.stem != "__init__")
+
+
+def setting_names() -> list[str]:
+    """All settings: seed, data.batch_size, ..."""
+    return _keys(default.get_config())
+
+
+def nearest_setting(name: str) -> str:
+    """The setting, as an option, that `name` is most likely meant for; "" if none is near."""
+    keys = setting_names()
+    name = name.removeprefix(SETTING.strip("-"))
+    last = {key.split(".")[-1]: key for key in reversed(keys)}
+    found = nearest(name, keys) if "." in name else ""
+    alike = nearest(name.split(".")[-1], last)
+    if alike and (not found or found.split(".")[-1] != alike):
+        # `losses.margin` is rather the margin of another group than another loss.
+        found = last[alike]
+    return f"{SETTING}{found}" if found else ""
+
+
+SETTINGS = nearest_setting  # unknown --config.* options are settings; this names the one most likely meant
+
+
+def _config_of(path: Path, argument: str) -> ConfigDict:
+    """What a config file's `get_config` returns.
+
+    Raises:
+      ValueError: if it sets what is no setting (any more), or takes no argument.
+    """
+    get_config = _import_file(path).get_config
+    if argument and not inspect.signature(get_config).parameters:
+        raise ValueError(f"{path} takes no argument, got :{argument}: leave out the colon and what follows")
+    try:
+        return get_config(argument) if argument else get_config()
+    except (AttributeError, KeyError) as error:
+        (unknown,) = re.findall(r"[Kk]ey \W*(\w+)", str(error))[:1] or [str(error)]
+        like = nearest_setting(unknown).removeprefix("--")
+        remedy = f"did you mean {like}? See" if like else "see"
+        raise ValueError(
+            f"{path} uses the setting {unknown!r}, which there is not (any more): {remedy} configs/default.py, which "
+            "has all"
+        ) from error
+
+
+def _check_setting(word: str, config: ConfigDict) -> None:
+    if not word.startswith(SETTING):
+        return
+    key = re.sub(r"\[\d+\]$", "", word.removeprefix(SETTING).split("=")[0])
+    keys = _keys(config)
+    if key in keys:
+        return
+    within = [name.removeprefix(f"{key}.") for name in keys if name.startswith(f"{key}.")]
+    if within:
+        raise ValueError(f"{SETTING}{key} is a group of settings: give {SETTING}{key}.NAME, of {', '.join(within)}")
+    like = nearest_setting(key)
+    remedy = f"did you mean {like}? See" if like else "see"
+    raise ValueError(f"unknown setting {SETTING}{key}: {remedy} configs/default.py, which has all")
+
+
+def _wrong_value(message: str, config: ConfigDict) -> str:
+    """What absl says of a value, with the setting's own one as an example."""
+    named = re.search(re.escape(SETTING) + r"([\w.]+)", message)
+    if named is None or named[1] not in _keys(config):
+        return message
+    value = config
+    for name in named[1].split("."):
+        value = value[name]
+    return f"{message}; give a {type(value).__name__}, such as {value!r}"
+
+
+def _keys(config: ConfigDict) -> list[str]:
+    return [
+        f"{name}.{inner}" if inner else name
+        for name, value in config.items()
+        for inner in (_keys(value) if isinstance(value, ConfigDict) else [""])
+    ]
 
 
 def _import_file(path: Path):

@@ -1,5 +1,7 @@
 """What there is to know of a face model, in words."""
 
+from typing import Any
+
 import numpy as np
 
 from sirjax.morphable.model import FaceModel, landmarks_of
@@ -34,6 +36,29 @@ def spread(model: FaceModel) -> tuple[float, float]:
         return float(np.sqrt((scaled**2).sum() / model.num_vertices))
 
     return rms(model.shape_basis, model.shape_std), rms(model.expression_basis, model.expression_std)
+
+
+def facts(model: FaceModel) -> dict[str, Any]:
+    """What programs may want to know, as plain JSON; lengths in mm."""
+    shape, expression = spread(model)
+    return {
+        "name": model.name,
+        "licence": model.licence,
+        "fingerprint": fingerprint(model),
+        "provenance": model.provenance,
+        "unit_mm": model.unit_mm,
+        "vertices": model.num_vertices,
+        "triangles": len(model.triangles),
+        "shape_modes": model.num_shape,
+        "expression_modes": model.num_expression,
+        "shape_std": np.asarray(model.shape_std).tolist(),
+        "expression_std": np.asarray(model.expression_std).tolist(),
+        "shape_rms": shape,
+        "expression_rms": expression,
+        "orthonormality_error": orthonormality_error(model),
+        "uv_size": model.uv_size,
+        "landmarks": np.asarray(landmarks_of(model, model.mean[None])[0]).tolist(),
+    }
 
 
 def summary(model: FaceModel) -> list[str]:

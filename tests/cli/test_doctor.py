@@ -1,4 +1,5 @@
 import argparse
+import json
 
 import pytest
 
@@ -39,6 +40,29 @@ def test_a_missing_backend_is_reported_with_its_reason(capsys, monkeypatch, no_g
 def test_an_unknown_backend_is_refused(capsys):
     assert run("--backend", "opengl") == 1
     assert "opengl: there is no such backend; choose one of cpu, nvdiffrast, cuda, xla" in capsys.readouterr().out
+    assert run("--backend", "cpuu") == 1
+    assert "there is no such backend; did you mean cpu? Choose one of cpu," in capsys.readouterr().out
+
+
+def test_machines_read_json(capsys, monkeypatch, no_gpu):
+    monkeypatch.setattr(doctor, "self_test", lambda name, platform: "")
+    monkeypatch.setattr(doctor, "idle_gpu", lambda: "install CUDA")
+    assert run("--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["backends"]["cpu"] == ""
+    assert found["backends"]["cuda"].startswith("JAX sees no NVIDIA GPU")
+    assert found["auto"] == {"cpu": "cpu", "cuda": "xla", "other": "xla"}
+    assert found["packages"]["jax"]
+    assert found["advice"] == ["install CUDA"]
+
+
+def test_missing_extras_and_idle_gpus_come_with_the_command_that_helps(capsys, monkeypatch, no_gpu):
+    monkeypatch.setattr(doctor, "self_test", lambda name, platform: "")
+    monkeypatch.setattr(doctor, "EXTRAS", {"no_such_module": "eval", "json": "models"})
+    monkeypatch.setattr(doctor, "idle_gpu", lambda: "install CUDA")
+    run()
+    told = "Extras that are not installed:\n  eval: pip install 'sirjax[eval]'\nAdvice: install CUDA\n"
+    assert capsys.readouterr().out.endswith(told)
 
 
 def test_each_backend_is_tested_on_its_own_platform(monkeypatch):

@@ -1,9 +1,12 @@
 """Figures of a run on records with truth; records without it, or of another model, are refused."""
 
+import json
+
 import numpy as np
 import pytest
 
 from sirjax.cli import evaluate_benchmark as evaluate
+from sirjax.cli.main import main
 from sirjax.data.synthetic import write_synthetic_set
 from sirjax.morphable.storage import fingerprint, save_face_model
 from sirjax.networks.model import make_networks
@@ -70,3 +73,13 @@ def test_records_of_another_version_of_the_face_model_are_refused(trained, tmp_p
     )
     with pytest.raises(ValueError, match="was rendered from face model .*: their codes mean other shapes; render the"):
         evaluate.evaluate_records(trained, tmp_path / "records")
+
+
+def test_figures_go_to_a_file_or_are_printed_instead_of_the_table(trained, records, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(evaluate, "load_run", lambda path: trained)
+    words = ["evaluate", "benchmark", "run", "--records", str(records), "--pairs", "40", "--batch", "16"]
+    assert main([*words, "--json", str(tmp_path / "figures.json")]) == 0
+    assert "verification" in capsys.readouterr().out
+    assert main([*words, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "figures.json").read_text())

@@ -1,4 +1,5 @@
 import argparse
+import json
 
 import cv2
 import numpy as np
@@ -58,6 +59,15 @@ def test_a_model_is_drawn(tmp_path, capsys):
 def test_the_built_in_model_is_described(capsys):
     assert main(["face-model", "info", "builtin"]) == 0
     assert "name           sirjax-builtin" in capsys.readouterr().out
+
+
+def test_machines_read_json(tmp_path, capsys):
+    save_face_model(dome_face_model(grid=9), tmp_path / "dome.npz")
+    assert run("info", tmp_path / "dome.npz", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["name"], facts["vertices"], facts["shape_modes"], facts["unit_mm"]) == ("dome", 81, 6, 1.0)
+    assert np.shape(facts["landmarks"]) == (68, 3)
+    assert len(facts["fingerprint"]) == 64
 
 
 def test_errors_are_one_line_with_the_remedy(tmp_path, capsys):
