@@ -19,7 +19,6 @@ COMMANDS = {
     "evaluate": ("sirjax.cli.evaluate", "measure recognizability, shape and landmarks"),
     "export": ("sirjax.cli.export", "write what other programs read: programs, weights, benchmark toolkits"),
     "reconstruct": ("sirjax.cli.reconstruct", "photos in, 3D faces out"),
-    "view": ("sirjax.cli.view", "reconstructed faces on one page: photo, mesh to turn, two faces compared"),
     "doctor": ("sirjax.cli.doctor", "show what works on this machine, and what would help where it does not"),
     "completion": ("sirjax.cli.completion", "print a script that completes commands in bash, zsh or fish"),
 }
