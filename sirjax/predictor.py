@@ -125,15 +125,12 @@ class Predictor:
           which: "all", or "largest" for one at most.
           center_if_none: where no face is found, take the middle of the photo for one.
         """
-        if which not in ("largest", "all"):
-            raise ValueError(f"which must be 'largest' or 'all', got {which!r}")
-        found = self.detector.detect(photo)
-        count = len(found.boxes) if which == "all" else min(1, len(found.boxes))
-        if count == 0 and center_if_none:
-            return [align_center(photo)]
-        return [
-            align_points(photo, found.points[i], box=found.boxes[i], score=float(found.scores[i])) for i in range(count)
-        ]
+        return align_detected(photo, self.detector.detect(photo), which, center_if_none=center_if_none)
+
+    def detect_all(self, photos: list[UInt8[np.ndarray, "_ _ 3"]]) -> list[Detections]:
+        """The faces of each of several photos, in shared batches where the detector can do that."""
+        together = getattr(self.detector, "detect_all", None)
+        return together(photos) if together else [self.detector.detect(photo) for photo in photos]
 
     def reconstruct_aligned(self, faces: list[AlignedFace]) -> list[FaceReconstruction]:
         """Reads aligned faces, of one photo or of many, in batches."""
@@ -165,6 +162,24 @@ class Predictor:
                 f"{list(crops.shape)}: cut them out of the photo with the align functions of sirjax.predictor"
             )
         return in_batches(function, split(crops, self.batch_size), self.batch_size)
+
+
+def align_detected(
+    photo: UInt8[np.ndarray, "H W 3"], found: Detections, which: str = "all", *, center_if_none: bool = False
+) -> list[AlignedFace]:
+    """Aligns what a detector found in a photo; see `Predictor.find_faces`.
+
+    Raises:
+      ValueError: if `which` is neither "largest" nor "all".
+    """
+    if which not in ("largest", "all"):
+        raise ValueError(f"which must be 'largest' or 'all', got {which!r}")
+    count = len(found.boxes) if which == "all" else min(1, len(found.boxes))
+    if count == 0 and center_if_none:
+        return [align_center(photo)]
+    return [
+        align_points(photo, found.points[i], box=found.boxes[i], score=float(found.scores[i])) for i in range(count)
+    ]
 
 
 def align_points(

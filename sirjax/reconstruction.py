@@ -7,12 +7,16 @@ the other, so a weak-perspective camera of the crop is exactly one of the photo 
 
 from dataclasses import dataclass, replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from sirjax.data import alignment
-from sirjax.morphable.model import LEFT_EYE, RIGHT_EYE
+from sirjax.geometry import camera as cameras
+from sirjax.geometry.rotation import euler_from_rotation
+from sirjax.morphable import model as morphable
+from sirjax.morphable.model import LEFT_EYE, RIGHT_EYE, FaceModel
 from sirjax.types import Camera, Coefficients
 
 
@@ -80,6 +84,12 @@ class FaceReconstruction:
         return (turn @ self.rotation).astype(np.float32)
 
     @property
+    def euler_degrees(self) -> tuple[float, float, float]:
+        """(pitch, yaw, roll) of the face in the photo, of Rz(roll) Ry(yaw) Rx(pitch)."""
+        pitch, yaw, roll = (float(np.degrees(angle)) for angle in _euler(self.photo_rotation))
+        return pitch, yaw, roll
+
+    @property
     def photo_camera(self) -> Camera:
         """The weak-perspective camera of the photo, batch of one; projects `vertices` to `projected_in_photo`."""
         translation = alignment.transform_points(self.photo_from_crop, self.translation)
@@ -103,8 +113,7 @@ class FaceReconstruction:
     @property
     def eye_distance(self) -> float:
         """Distance of the eye centers of the neutral face, model mm."""
-        right, left = (self.neutral_landmarks[eye].mean(axis=0) for eye in (RIGHT_EYE, LEFT_EYE))
-        return float(np.linalg.norm(left - right))
+        return eye_distance_of(self.neutral_landmarks)
 
     def with_eye_distance(self, millimeters: float) -> "FaceReconstruction":
         """The same face with a known distance between the eye centers, which makes exported sizes metric.
@@ -114,6 +123,12 @@ class FaceReconstruction:
         """
         check_eye_distance(millimeters)
         return replace(self, metric_scale=millimeters / self.eye_distance)
+
+
+def eye_distance_of(landmarks: Float[np.ndarray, "68 D"]) -> float:
+    """Distance of the eye centers, each the mean of the six landmarks of an eye."""
+    right, left = (landmarks[eye].mean(axis=0) for eye in (RIGHT_EYE, LEFT_EYE))
+    return float(np.linalg.norm(left - right))
 
 
 def check_eye_distance(millimeters: float) -> None:
@@ -127,6 +142,62 @@ def check_eye_distance(millimeters: float) -> None:
             f"the distance between the eyes must be between 20 and 120 millimeters, got {millimeters:g}: "
             "give the distance of the pupils of this person (most adults: 54 to 74)"
         )
+
+
+def remodeled(
+    face: FaceReconstruction,
+    face_model: FaceModel,
+    *,
+    shape: Float[np.ndarray, " S"] | None = None,
+    expression: Float[np.ndarray, " E"] | None = None,
+) -> FaceReconstruction:
+    """The same face with other coefficients (whitened), its geometry computed anew; None leaves the face's own."""
+    shape = face.shape if shape is None else np.asarray(shape, np.float32)
+    expression = face.expression if expression is None else np.asarray(expression, np.float32)
+    geometry = _geometry(face_model, Coefficients(shape[None], expression[None]), face.camera)
+    computed = {name: np.asarray(value[0]) for name, value in geometry.items()}
+    return replace(face, shape=shape, expression=expression, **computed)
+
+
+def with_photo_camera(
+    face: FaceReconstruction,
+    *,
+    rotation: Float[np.ndarray, "3 3"],
+    scale: float,
+    translation: Float[np.ndarray, "2"],
+) -> FaceReconstruction:
+    """The same face seen by another camera of the photo. Projections are those of the old camera until `remodeled`.
+
+    Args:
+      face: the face.
+      rotation: camera_from_model of the photo.
+      scale: photo pixels per millimeter.
+      translation: photo pixels, where the model origin lands.
+    """
+    crop_from_photo_turn = face.rotation @ face.photo_rotation.T
+    return replace(
+        face,
+        rotation=(crop_from_photo_turn @ rotation).astype(np.float32),
+        scale=scale / face.photo_pixels_per_crop_pixel,
+        translation=alignment.transform_points(face.crop_from_photo, translation).astype(np.float32),
+    )
+
+
+@jax.jit
+def _geometry(face_model: FaceModel, coefficients: Coefficients, camera: Camera) -> dict[str, jax.Array]:
+    vertices = morphable.vertices(face_model, coefficients)
+    neutral = morphable.neutral_vertices(face_model, coefficients.shape)
+    projected = cameras.project(camera, vertices)
+    return {
+        "vertices": vertices,
+        "neutral_vertices": neutral,
+        "projected": projected,
+        "landmarks": morphable.landmarks_of(face_model, projected)[..., :2],
+        "neutral_landmarks": morphable.landmarks_of(face_model, neutral),
+    }
+
+
+_euler = jax.jit(euler_from_rotation)
 
 
 def _camera(rotation: np.ndarray, scale: float, translation: np.ndarray) -> Camera:

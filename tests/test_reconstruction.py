@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sirjax.geometry.camera import project
+from sirjax.reconstruction import remodeled, with_photo_camera
 from tests.face_models import dome_face_model
 from tests.reconstructions import known_face, rotation, similarity
 
@@ -76,3 +77,36 @@ def test_coefficients_are_a_batch_of_one():
     face = known_face(WIDE, MODEL)
     assert face.coefficients.shape.shape == (1, MODEL.num_shape)
     assert face.coefficients.expression.shape == (1, MODEL.num_expression)
+
+
+def test_a_face_with_other_coefficients_is_the_face_made_of_them():
+    face, other = (known_face(WIDE, MODEL, seed=seed) for seed in (0, 1))
+    got = remodeled(face, MODEL, shape=other.shape, expression=other.expression)
+    for name in ("vertices", "neutral_vertices", "neutral_landmarks", "projected", "landmarks", "shape", "expression"):
+        np.testing.assert_allclose(getattr(got, name), getattr(other, name), rtol=1e-4, atol=2e-3, err_msg=name)
+    same = remodeled(face, MODEL)
+    np.testing.assert_allclose(same.projected, face.projected, rtol=1e-4, atol=2e-3)
+    np.testing.assert_array_equal(same.crop, face.crop)
+
+
+def test_a_face_takes_another_camera_of_the_photo():
+    face = known_face(WIDE, MODEL)
+    pose = rotation(3.0, 20.0, -7.0)
+    moved = remodeled(with_photo_camera(face, rotation=pose, scale=1.7, translation=np.array([310.0, 90.0])), MODEL)
+    np.testing.assert_allclose(moved.photo_rotation, pose, atol=1e-5)
+    np.testing.assert_allclose(moved.photo_camera.scale, 1.7, rtol=1e-6)
+    turned = face.vertices @ pose.T * 1.7
+    np.testing.assert_allclose(moved.projected_in_photo[:, 0], turned[:, 0] + 310, atol=5e-3)
+    np.testing.assert_allclose(moved.projected_in_photo[:, 1], -turned[:, 1] + 90, atol=5e-3)
+    own = face.photo_camera
+    same = with_photo_camera(
+        face, rotation=face.photo_rotation, scale=float(own.scale[0]), translation=np.asarray(own.translation[0])
+    )
+    np.testing.assert_allclose(same.rotation, face.rotation, atol=1e-6)
+    np.testing.assert_allclose(same.scale, face.scale, rtol=1e-6)
+    np.testing.assert_allclose(same.translation, face.translation, atol=1e-3)
+
+
+def test_euler_angles_are_those_of_the_photo():
+    face = known_face(WIDE, MODEL, angles=(5.0, -12.0, 4.0))
+    np.testing.assert_allclose(face.euler_degrees, (5.0, -12.0, 25.0), atol=1e-3)  # 21 degrees are the crop's turn

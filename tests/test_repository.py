@@ -24,10 +24,13 @@ MAY_IMPORT = {
     "data": {"files", "types", "geometry", "morphable", "render", "decode"},
     "photo": {"types"},
     "reconstruction": {"types", "geometry", "morphable", "data"},  # one face of one photo, as data
-    "export": {"files", "types", "geometry", "morphable", "networks", "decode", "reconstruction"},
+    "export": {"files", "types", "geometry", "morphable", "networks", "decode", "reconstruction", "fusion"},
     "pictures": {"types", "geometry", "morphable", "render", "decode", "data", "reconstruction"},
+    "fusion": {"types", "morphable", "losses"},  # several images of one person
+    "video": {"types", "geometry", "morphable", "reconstruction", "fusion"},  # frames, tracks, smoothing
     "report": {"files", "types", "geometry"},  # self-contained pages; what they show comes as arrays
     "predictor": {"types", "morphable", "networks", "decode", "data", "reconstruction", "training"},
+    "api": {"types", "morphable", "networks", "photo", "reconstruction", "predictor", "export", "training"},
     "training": {
         *("files", "memory", "types", "geometry", "morphable", "render", "networks", "losses", "decode", "data"),
         "pictures",
@@ -37,6 +40,7 @@ MAX_LINES = 400
 # Modules whose facts are proved by another file's tests.
 TESTED_ELSEWHERE = {
     "sirjax/types.py": "tests/test_decode.py",
+    "sirjax/cli/reconstructing/session.py": "tests/cli/reconstructing/test_photos.py",
     "sirjax/training/terms.py": "tests/training/test_step.py",
     "configs/default.py": "tests/cli/test_train.py",
     "configs/warmup.py": "tests/cli/test_train.py",

@@ -1,60 +1,65 @@
-"""Reconstruct the faces of photos: meshes, landmarks, overlays and all coefficients.
+"""Reconstruct the faces of photos and videos: meshes, landmarks, overlays and all coefficients.
 
 examples:
   sirjax reconstruct portrait.jpg --checkpoint runs/sir --out faces
-  sirjax reconstruct photos/ more/*.png --checkpoint runs/sir --out faces --faces largest --formats glb,npz
+  sirjax reconstruct anna/ --checkpoint runs/sir --out faces --same-person --use-fused
+  sirjax reconstruct talk.mp4 --checkpoint runs/sir --out faces --every 2
+  sirjax reconstruct photos/ 'more/**/*.png' --checkpoint runs/sir --out faces --faces largest --formats glb,npz
 
 For every face of every photo, DIR/<photo>/ receives faceN_neutral and faceN_posed (.obj with .mtl and .png, .ply,
 .glb), faceN.npz (all coefficients, cameras, landmarks, the crop transform), faceN_sheet.png (one picture that shows it
 all), and the photo with its faces drawn in as overlay.jpg. DIR/status.csv and DIR/status.jsonl have a row for every
-photo and face: ok, no_face, missing, unreadable, too_large or error. Docs: docs/reconstruct.md.
+photo and face: ok, no_face, missing, unreadable, too_large or error; with --csv or --jsonl also its coefficients, pose
+and landmarks. A video's folder has frames.jsonl, overlay.mp4 and its people's fused shapes. Docs: docs/reconstruct.md.
 
 Exit code: 0 if every photo gave a face, 2 if some did not (0 with --allow-failures), 1 if nothing could start.
 """
 
 import argparse
-import json
-import sys
 import time
-from collections import Counter, deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from jaxtyping import UInt8
-from tqdm import tqdm
-
-from sirjax.cli.outputs import Row, StatusTable, key
-from sirjax.export.files import write_image
-from sirjax.export.mesh_files import FORMATS, write_face
-from sirjax.export.parameters import Provenance
-from sirjax.morphable.model import FaceModel
+from sirjax.cli.reconstructing.camera import check_display, watch
+from sirjax.cli.reconstructing.face_table import KINDS
+from sirjax.cli.reconstructing.inputs import find_inputs, read_ahead, read_given
+from sirjax.cli.reconstructing.photos import reconstruct_photos
+from sirjax.cli.reconstructing.profile import Profile
+from sirjax.cli.reconstructing.session import Session
+from sirjax.cli.reconstructing.stream import Search
+from sirjax.cli.reconstructing.video_job import VideoSettings
+from sirjax.cli.reconstructing.videos import is_video, reconstruct_videos
+from sirjax.cli.reconstructing.writing import FaceWriter, Outputs
+from sirjax.export.mesh_files import FORMATS
 from sirjax.networks.mtcnn import MTCNN
-from sirjax.photo import MAX_MEGAPIXELS, Photo, PhotoError, list_photos, read_photo
-from sirjax.pictures.in_photo import overlay, render_in_photo
-from sirjax.pictures.sheet import reconstruction_sheet
-from sirjax.predictor import AlignedFace, Predictor, align_box, align_landmarks, align_points
-from sirjax.reconstruction import FaceReconstruction, check_eye_distance
+from sirjax.photo import MAX_MEGAPIXELS
+from sirjax.predictor import Predictor
+from sirjax.reconstruction import check_eye_distance
 from sirjax.training.setup import load_run
 
-MAX_PENDING_PIXELS = 60e6  # of photos that wait for a full batch: bounds the memory, about 180 MB
-READ_AHEAD = 2  # photos decoded by a thread while the networks are busy
-ALIGNERS = {"points": (align_points, (5, 2)), "landmarks": (align_landmarks, (68, 2)), "box": (align_box, (4,))}
+__all__ = ["add_arguments", "read_ahead", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photos, or folders of photos")
-    parser.add_argument("--checkpoint", required=True, type=Path, metavar="RUN", help="run directory, or .safetensors file")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
-    parser.add_argument("--faces", choices=("all", "largest"), default="all", help="which faces of a photo")
+    parser.add_argument(
+        "photos", nargs="*", type=Path, metavar="PHOTO", help="photos, folders of photos, patterns, videos"
+    )
+    parser.add_argument(
+        "--checkpoint", required=True, type=Path, metavar="RUN", help="run directory, or .safetensors file"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (not with --camera)")
+    parser.add_argument(
+        "--faces", choices=("all", "largest"), help="which faces (default: all of a photo, the largest of a video)"
+    )
     parser.add_argument("--batch", type=int, default=8, metavar="N", help="crops read at once (default 8)")
     parser.add_argument(
         "--formats", default=",".join(FORMATS), metavar="LIST", help=f"of {','.join(FORMATS)} (default: all of them)"
     )
+    parser.add_argument(
+        "--csv", action="store_true", help="also write faces.csv: coefficients, pose and landmarks of every face"
+    )
+    parser.add_argument("--jsonl", action="store_true", help="the same as faces.jsonl, one JSON object a line")
     parser.add_argument("--no-pictures", action="store_true", help="leave out the sheets and overlays")
     parser.add_argument(
         "--min-face-size",
@@ -88,6 +93,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--allow-failures", action="store_true", help="exit with 0 even if some photos gave no face")
     parser.add_argument("--backend", default="auto", help="rendering backend of the pictures (see sirjax doctor)")
+    parser.add_argument(
+        "--same-person",
+        action="store_true",
+        help="all photos show one person (the largest face of each): fuse it",
+    )
+    parser.add_argument(
+        "--person-from",
+        choices=("folder",),
+        help="each folder shows one person, named as the folder: fuse each",
+    )
+    parser.add_argument(
+        "--use-fused", action="store_true", help="give each face its person's fused shape (reads every photo twice)"
+    )
+    add_video_arguments(parser)
+    parser.add_argument("--profile", action="store_true", help="print the seconds of each part of the work")
+
+
+def add_video_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares what only videos and cameras have."""
+    group = parser.add_argument_group("videos and cameras")
+    group.add_argument("--every", type=int, default=1, metavar="N", help="read every Nth frame (default 1)")
+    group.add_argument("--max-frames", type=int, metavar="N", help="read at most N frames")
+    group.add_argument(
+        "--smooth",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="smoothing of pose and expression; 0: none",
+    )
+    group.add_argument("--sequence", action="store_true", help="also write the posed mesh of every frame")
+    group.add_argument("--camera", type=int, metavar="N", help="show the face in front of camera N in a window")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -97,165 +133,80 @@ def run(args: argparse.Namespace) -> int:
       ValueError: for settings that make no sense.
       FileNotFoundError: if there is no photo or no run.
     """
-    formats = parse_formats(args.formats)
-    if args.eye_distance_mm is not None:
-        check_eye_distance(args.eye_distance_mm)
-    given = read_given(args.given) if args.given else None
-    photos = list_photos(args.photos)
-    if not photos:
+    outputs, search = read_outputs(args), read_search(args)
+    if args.use_fused and not (args.same_person or args.person_from):
+        raise ValueError("--use-fused needs --same-person or --person-from folder: they say whose photos are fused")
+    videos = VideoSettings(args.every, args.max_frames, args.smooth, args.faces == "all", args.sequence)
+    if args.camera is not None:
+        check_display()
+        predictor = open_predictor(args)
+        watch(args.camera, predictor, smooth=args.smooth, backend=args.backend, max_frames=args.max_frames)
+        return 0
+    inputs = find_inputs(args.photos)
+    if not inputs:
         raise FileNotFoundError(f"no photos in {', '.join(map(str, args.photos))}: name files or folders with photos")
-    trained = load_run(args.checkpoint)
-    detector = MTCNN(args.min_face_size, max_side=args.search_side)
-    predictor = Predictor.of_run(trained, batch_size=args.batch, detector=detector)
-    args.out.mkdir(parents=True, exist_ok=True)
-    start = time.perf_counter()
-    with StatusTable(args.out) as table, tqdm(total=len(photos), unit="photo", desc="reconstruct") as progress:
-        job = Job(predictor, table, args, formats, given, progress)
-        for path, photo in read_ahead(photos, args.max_megapixels):
-            job.take(path, photo)
-        job.flush()
-    report(job.counts, len(photos), time.perf_counter() - start, args.out)
-    failed = sum(count for status, count in job.counts.items() if status != "ok")
+    if args.out is None:
+        raise ValueError("--out is missing: name a folder for the results")
+    session = open_session(args, outputs, search)
+    counts, start = Counter(), time.perf_counter()
+    photos = [path for path in inputs if not is_video(path)]
+    if photos:
+        grouping = "same-person" if args.same_person else args.person_from
+        counts = reconstruct_photos(photos, session, grouping=grouping, use_fused=args.use_fused)
+        report(counts, len(photos), "photos", time.perf_counter() - start, args.out)
+    if len(photos) < len(inputs):
+        begin = time.perf_counter()
+        own, frames = reconstruct_videos([path for path in inputs if is_video(path)], session, videos)
+        report(own, frames, "frames", time.perf_counter() - begin, args.out)
+        counts += own
+    if args.profile:
+        print(session.profile.text(time.perf_counter() - start))
+    failed = sum(count for status, count in counts.items() if status != "ok")
     return 2 if failed and not args.allow_failures else 0
 
 
-@dataclass
-class Pending:
-    """A photo whose faces wait for the networks."""
+def read_outputs(args: argparse.Namespace) -> Outputs:
+    """What is to be written.
 
-    path: Path
-    photo: Photo
-    faces: list[AlignedFace]
-
-
-@dataclass
-class Job:
-    """Collects faces until a batch is full, reads them together and writes the results of each photo."""
-
-    predictor: Predictor
-    table: StatusTable
-    args: argparse.Namespace
-    formats: tuple[str, ...]
-    given: dict[str, list[dict]] | None
-    progress: Any
-    counts: Counter = field(default_factory=Counter)  # faces that are ok; photos that failed, by status
-    pending: list[Pending] = field(default_factory=list)
-
-    def take(self, path: Path, photo: Photo | PhotoError) -> None:
-        """Finds the faces of a photo, and reads a batch if it is full."""
-        if isinstance(photo, PhotoError):
-            self._fail(path, photo.status, str(photo))
-            return
-        height, width = photo.image.shape[:2]
-        try:
-            faces = self._find(path, photo)
-        except Exception as error:
-            self._fail(path, "error", f"{type(error).__name__}: {error}", width=width, height=height)
-            return
-        if not faces:
-            self._fail(path, "no_face", self._why_none(photo), width=width, height=height)
-            return
-        self.pending.append(Pending(path, photo, faces))
-        pixels = sum(item.photo.image.size / 3 for item in self.pending)
-        if sum(len(item.faces) for item in self.pending) >= self.args.batch or pixels > MAX_PENDING_PIXELS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Reads all pending faces and writes their results."""
-        pending, self.pending = self.pending, []
-        faces = iter(self.predictor.reconstruct_aligned([face for item in pending for face in item.faces]))
-        for item in pending:
-            own = [next(faces) for _ in item.faces]
-            height, width = item.photo.image.shape[:2]
-            try:
-                rows = self._write(item, own)
-            except Exception as error:  # a full disk must not take the other photos' rows along
-                self._fail(item.path, "error", f"{type(error).__name__}: {error}", width=width, height=height)
-                continue
-            self.table.add(item.path, rows)
-            self.counts["ok"] += len(rows)
-            self.progress.update()
-
-    def _find(self, path: Path, photo: Photo) -> list[AlignedFace]:
-        if self.given is None:
-            return self.predictor.find_faces(photo.image, self.args.faces, center_if_none=self.args.center_if_none)
-        known = next((self.given[name] for name in (str(path), path.name) if name in self.given), [])
-        return [
-            ALIGNERS[kind][0](photo.image, np.asarray(value, np.float32))
-            for face in known
-            for kind, value in face.items()
-        ]
-
-    def _why_none(self, photo: Photo) -> str:
-        if self.given is not None:
-            return f"{self.args.given} gives no face for this photo"
-        reduced = max(1.0, max(photo.image.shape) / self.args.search_side)
-        smallest = round(self.args.min_face_size * reduced)
-        remedy = "--search-side" if reduced > 1 else "--min-face-size"
-        return f"no face of at least {smallest} pixels found; change {remedy}, or tell where it is with --given"
-
-    def _write(self, item: Pending, faces: list[FaceReconstruction]) -> list[Row]:
-        if self.args.eye_distance_mm is not None:
-            faces = [face.with_eye_distance(self.args.eye_distance_mm) for face in faces]
-        folder = self.table.folder_for(item.path)
-        folder.mkdir(exist_ok=True)
-        face_model, metadata = self.predictor.face_model, self.predictor.metadata
-        provenance = Provenance(
-            face_model_fingerprint=metadata["face_model"],
-            photo=key(item.path),
-            run=f"{self.args.checkpoint}, step {metadata['step']}",
-            licence=metadata["face_model_licence"],
-        )
-        for stale in folder.glob("face[0-9]*"):  # of an earlier run that found more faces
-            stale.unlink()
-        pictures = [] if self.args.no_pictures else draw_pictures(item, faces, face_model, self.args.backend)
-        for name, picture in pictures:
-            write_image(folder / name, picture)
-        rows = []
-        for i, face in enumerate(faces):
-            write_face(folder, f"face{i}", face, face_model, provenance, self.formats)
-            rows.append(_face_row(i, face, folder.name, item.photo))
-        return rows
-
-    def _fail(self, path: Path, status: str, message: str, **known: object) -> None:
-        message = message.removeprefix(f"{path}: ")
-        self.table.add(path, [{"status": status, "message": message, **known}])
-        self.counts[status] += 1
-        self.progress.write(f"{status}: {path}: {message}", file=sys.stderr)
-        self.progress.update()
+    Raises:
+      ValueError: for an unknown format or an impossible eye distance.
+    """
+    if args.eye_distance_mm is not None:
+        check_eye_distance(args.eye_distance_mm)
+    return Outputs(parse_formats(args.formats), not args.no_pictures, args.backend, args.eye_distance_mm)
 
 
-def draw_pictures(
-    item: Pending, faces: list[FaceReconstruction], face_model: FaceModel, backend: str
-) -> Iterator[tuple[str, UInt8[np.ndarray, "_ _ 3"]]]:
-    """File names and pictures: the photo with all faces drawn in, and a sheet for each face."""
-    image = item.photo.image
-    drawings = [render_in_photo(face, face_model, image.shape[:2], backend=backend) for face in faces]
-    yield "overlay.jpg", overlay(image, drawings[::-1])  # the largest face, the first, on top
-    for i, (face, drawing) in enumerate(zip(faces, drawings, strict=True)):
-        title = f"{item.path.name}, face {i}"
-        sheet = reconstruction_sheet(image, face, face_model, drawing=drawing, title=title, backend=backend)
-        yield f"face{i}_sheet.png", sheet
+def read_search(args: argparse.Namespace) -> Search:
+    """How faces are looked for.
+
+    Raises:
+      ValueError: if the file of given faces is not one.
+    """
+    return Search(
+        which=args.faces or "all",
+        center_if_none=args.center_if_none,
+        given=read_given(args.given) if args.given else None,
+        given_name=str(args.given),
+        min_face_size=args.min_face_size,
+        search_side=args.search_side,
+    )
 
 
-def read_ahead(photos: list[Path], max_megapixels: float) -> Iterator[tuple[Path, Photo | PhotoError]]:
-    """Reads photos in order, a few ahead of the consumer, in a thread (OpenCV decodes without Python's lock)."""
+def open_session(args: argparse.Namespace, outputs: Outputs, search: Search) -> Session:
+    """Loads the run and the detector, and makes the folder of the results."""
+    predictor = open_predictor(args)
+    args.out.mkdir(parents=True, exist_ok=True)
+    profile = Profile()
+    writer = FaceWriter(predictor, str(args.checkpoint), outputs, profile)
+    tables = tuple(kind for kind in KINDS if getattr(args, kind))
+    return Session(predictor, search, writer, profile, args.out, tables, args.max_megapixels)
 
-    def read(path: Path) -> Photo | PhotoError:
-        try:
-            return read_photo(path, max_megapixels=max_megapixels)
-        except PhotoError as error:
-            return error
 
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        waiting: deque[tuple[Path, Future]] = deque()
-        for path in photos:
-            waiting.append((path, pool.submit(read, path)))
-            if len(waiting) > READ_AHEAD:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        for first, future in waiting:
-            yield first, future.result()
+def open_predictor(args: argparse.Namespace) -> Predictor:
+    """Loads the run and the detector."""
+    trained = load_run(args.checkpoint)
+    detector = MTCNN(args.min_face_size, max_side=args.search_side)
+    return Predictor.of_run(trained, batch_size=args.batch, detector=detector)
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
@@ -271,55 +222,10 @@ def parse_formats(text: str) -> tuple[str, ...]:
     return formats
 
 
-def read_given(path: Path) -> dict[str, list[dict]]:
-    """The faces known beforehand; see --given.
-
-    Raises:
-      ValueError: if the file does not hold what --given describes.
-    """
-    try:
-        given = json.loads(path.read_text(encoding="utf-8"))
-        for photo, faces in given.items():
-            for face in faces:
-                ((kind, value),) = face.items()
-                shape = np.asarray(value, np.float32).shape
-                if shape != ALIGNERS[kind][1]:
-                    raise ValueError(f"{kind} of {photo} have shape {shape}, not {ALIGNERS[kind][1]}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        kinds = ", ".join(f'{{"{kind}": {" x ".join(map(str, shape))}}}' for kind, (_, shape) in ALIGNERS.items())
-        raise ValueError(f"{path}: {error}; --given wants JSON {{photo: [face, ...]}} with faces of {kinds}") from None
-    return given
-
-
-def align_given(photo: Photo, face: dict) -> AlignedFace:
-    """A face of --given: {kind: numbers}."""
-    ((kind, value),) = face.items()
-    align, _ = ALIGNERS[kind]
-    return align(photo.image, np.asarray(value, np.float32))
-
-
-def report(counts: Counter, num_photos: int, seconds: float, out: Path) -> None:
-    """One line about the whole run."""
+def report(counts: Counter, number: int, kind: str, seconds: float, out: Path) -> None:
+    """One line about all photos, or all frames of videos."""
     failures = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if status != "ok")
     print(
-        f"{num_photos} photos, {counts['ok']} faces reconstructed{'; ' + failures if failures else ''}; "
-        f"{num_photos / seconds:.2f} photos/s; results and status.csv in {out}"
+        f"{number} {kind}, {counts['ok']} faces reconstructed{'; ' + failures if failures else ''}; "
+        f"{number / seconds:.2f} {kind}/s; results and status.csv in {out}"
     )
-
-
-def _face_row(number: int, face: FaceReconstruction, folder: str, photo: Photo) -> Row:
-    sides = ("left", "top", "right", "bottom")
-    box = {side: round(float(value), 1) for side, value in zip(sides, face.box, strict=True) if np.isfinite(value)}
-    score = {"score": round(face.score, 4)} if np.isfinite(face.score) else {}
-    height, width = photo.image.shape[:2]
-    message = "; ".join([*photo.notes, *face.notes])
-    return {
-        "status": "ok",
-        "face": number,
-        "folder": folder,
-        **box,
-        **score,
-        "width": width,
-        "height": height,
-        "message": message,
-    }

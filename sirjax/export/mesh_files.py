@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sirjax.export.files import software
 from sirjax.export.glb import write_glb
-from sirjax.export.mesh import textured_mesh
+from sirjax.export.mesh import TexturedMesh, textured_mesh
 from sirjax.export.obj import write_obj
 from sirjax.export.parameters import Provenance, write_parameters
 from sirjax.export.ply import write_ply
@@ -52,18 +52,42 @@ def write_face(
     }
     for pose, (vertices, frame) in shapes.items():
         mesh = textured_mesh(face_model, vertices * size, face.albedo)
-        comment = (
-            f"{software()}; {unit}; {frame}: x right, y up, z to the viewer\n"
-            f"face model: {face_model.name}; licence: {provenance.licence}"
-        )
-        path = folder / f"{name}_{pose}.obj"
-        if "obj" in formats:
-            written += write_obj(path, mesh, comment=comment)
-        if "ply" in formats:
-            written.append(write_ply(path.with_suffix(".ply"), mesh, comment=comment))
-        if "glb" in formats:
-            written.append(write_glb(path.with_suffix(".glb"), mesh, copyright=provenance.licence, comment=comment))
+        comment = f"{unit}; {frame}: x right, y up, z to the viewer"
+        written += write_mesh(folder, f"{name}_{pose}", mesh, face_model, provenance, formats, comment=comment)
     if "npz" in formats:
         path = folder / f"{name}.npz"
         written.append(write_parameters(path, face, face_model, provenance))
+    return written
+
+
+def write_mesh(
+    folder: Path,
+    name: str,
+    mesh: TexturedMesh,
+    face_model: FaceModel,
+    provenance: Provenance,
+    formats: tuple[str, ...],
+    *,
+    comment: str,
+) -> list[Path]:
+    """Writes one mesh as NAME.obj (with .mtl and .png), .ply and .glb, whichever are in `formats`.
+
+    Args:
+      folder: an existing folder.
+      name: what the files are called, without white space.
+      mesh: millimeters.
+      face_model: whose mesh it is, for the records.
+      provenance: its licence is recorded.
+      formats: of `FORMATS`; others than meshes are ignored.
+      comment: unit and frame, for whoever opens the file.
+    """
+    written = []
+    path = folder / f"{name}.obj"
+    comment = f"{software()}; {comment}\nface model: {face_model.name}; licence: {provenance.licence}"
+    if "obj" in formats:
+        written += write_obj(path, mesh, comment=comment)
+    if "ply" in formats:
+        written.append(write_ply(path.with_suffix(".ply"), mesh, comment=comment))
+    if "glb" in formats:
+        written.append(write_glb(path.with_suffix(".glb"), mesh, copyright=provenance.licence, comment=comment))
     return written

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 
-import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,11 +11,10 @@ from jaxtyping import Float, UInt8
 from sirjax.geometry import mesh
 from sirjax.morphable.model import FaceModel
 from sirjax.pictures.draw import to_uint8
+from sirjax.pictures.window import Window
 from sirjax.reconstruction import FaceReconstruction
 from sirjax.render import renderer
 from sirjax.types import Rendering
-
-WINDOW_SIDES = (128, 256, 512, 1024, 2048)  # squares that photos are drawn on: few sizes, so that little is compiled
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def render_in_photo(
 ) -> PhotoRendering:
     """Draws the face where the photo shows it, with its own light.
 
-    Faces that fill more than the largest of `WINDOW_SIDES` are drawn at that size and enlarged.
+    Faces that fill more than the largest of `window.SIDES` are drawn at that size and enlarged.
 
     Args:
       face: the face.
@@ -49,25 +47,13 @@ def render_in_photo(
       backend: see `sirjax.render.rasterize`.
     """
     projected = face.projected_in_photo
-    low = np.floor(projected[:, :2].min(axis=0)).astype(int) - 1
-    extent = float((projected[:, :2].max(axis=0) - low).max()) + 2.0
-    side = next((side for side in WINDOW_SIDES if side >= extent), WINDOW_SIDES[-1])
-    step = max(1.0, extent / side)  # photo pixels per drawn pixel
-    # Pixel edges, not centers, keep their place when pixels are drawn larger.
-    plane = (projected[:, :2] - low + 0.5) / step - 0.5
-    moved = np.concatenate([plane, projected[:, 2:] / step], axis=1)
+    window = Window.around(projected)
     # The light lives in the crop's camera frame, so the normals have to as well.
     normals = vertex_normals(face_model, face.vertices) @ face.rotation.T
-    rendering = draw(face_model, moved, normals, face.albedo, face.light, (side, side), backend=backend)
-    image, mask = np.asarray(rendering.image), np.asarray(rendering.mask)
-    if step > 1.0:
-        full = (round(side * step), round(side * step))
-        image = cv2.resize(image, full, interpolation=cv2.INTER_LINEAR)
-        mask = cv2.resize(mask, full, interpolation=cv2.INTER_NEAREST)
-    first = np.clip(-low, 0, mask.shape[::-1])  # (left, top) of what lies inside the photo
-    last = np.clip(np.array(photo_size[::-1]) - low, first, mask.shape[::-1])
-    inside = slice(first[1], last[1]), slice(first[0], last[0])
-    left, top = np.maximum(low, 0).tolist()
+    size = (window.side, window.side)
+    rendering = draw(face_model, window.placed(projected), normals, face.albedo, face.light, size, backend=backend)
+    image, mask = window.enlarged(np.asarray(rendering.image), np.asarray(rendering.mask))
+    left, top, inside = window.inside(mask.shape, photo_size)
     return PhotoRendering(left, top, image[inside], mask[inside] > 0.5)
 
 

@@ -10,8 +10,10 @@ import trimesh
 from sirjax import decode
 from sirjax.cli import main as command
 from sirjax.cli import reconstruct
+from sirjax.cli.reconstructing import writing
 from sirjax.data.alignment import DETECTOR_BOX
 from sirjax.networks.mtcnn import Detections
+from sirjax.video.frames import VideoWriter
 from tests.oracles import MODEL, TEMPLATE, Oracle, answers
 
 
@@ -246,14 +248,14 @@ def test_notes_about_the_photo_reach_the_table(sirjax, tmp_path):
 def test_a_failed_write_becomes_a_row_and_the_others_go_on(sirjax, tmp_path, monkeypatch):
     make_photo(tmp_path / "in/a.png", 1)
     make_photo(tmp_path / "in/b.png", 1)
-    write_face = reconstruct.write_face
+    write_face = writing.write_face
 
     def full_disk(folder, *rest):
         if folder.name == "a":
             raise OSError("no space left")
         return write_face(folder, *rest)
 
-    monkeypatch.setattr(reconstruct, "write_face", full_disk)
+    monkeypatch.setattr(writing, "write_face", full_disk)
     assert sirjax("in", "--no-pictures", "--formats", "npz") == 2
     found = {row["photo"].split("/")[-1]: (row["status"], row["message"]) for row in rows(tmp_path)}
     assert found == {"a.png": ("error", "OSError: no space left"), "b.png": ("ok", "")}
@@ -263,3 +265,74 @@ def test_a_large_photo_is_searched_at_a_reduced_size_and_says_so(sirjax, tmp_pat
     make_photo(tmp_path / "a.png", 0, size=(1000, 400))
     sirjax("a.png", "--search-side", "500")
     assert rows(tmp_path)[0]["message"].startswith("no face of at least 40 pixels found; change --search-side")
+
+
+def test_tables_of_coefficients_and_the_profile_come_on_request(sirjax, tmp_path, capsys):
+    make_photo(tmp_path / "in/a.png", 2)
+    make_photo(tmp_path / "in/b.png", 0)
+    assert sirjax("in/*.png", "--csv", "--jsonl", "--profile", "--no-pictures", "--formats", "npz") == 2
+    with (tmp_path / "out/faces.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert sorted((row["photo"].split("/")[-1], row["status"], row["face"]) for row in table) == [
+        ("a.png", "ok", "0"), ("a.png", "ok", "1"), ("b.png", "no_face", "")
+    ]  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "out/faces.jsonl").read_text().splitlines()]
+    with np.load(tmp_path / "out/a/face1.npz") as data:
+        (second,) = (line for line in lines if line["face"] == 1)
+        np.testing.assert_allclose(second["shape"], data["shape_whitened"], rtol=1e-6)
+        np.testing.assert_allclose(second["landmarks"], data["landmarks_photo"], atol=0.0051)
+        np.testing.assert_allclose(second["yaw"], data["euler_degrees_photo"][1], atol=1e-3)
+    output = capsys.readouterr().out
+    items = {line.split()[0]: line.split()[2] for line in output.splitlines() if line.startswith(("detect", "predict"))}
+    assert items == {"detect": "2", "predict": "2"}
+    assert "photos/s" in output
+
+
+def test_a_photo_that_upsets_the_detector_does_not_take_its_neighbours_along(sirjax, tmp_path):
+    for name, count in (("a", 1), ("b", 99), ("c", 2)):  # searched together
+        make_photo(tmp_path / f"in/{name}.png", count)
+    assert sirjax("in", "--no-pictures", "--formats", "npz") == 2
+    statuses = sorted((row["photo"].split("/")[-1], row["status"]) for row in rows(tmp_path))
+    assert statuses == [("a.png", "ok"), ("b.png", "error"), ("c.png", "ok"), ("c.png", "ok")]
+
+
+def test_photos_of_one_person_are_fused(sirjax, tmp_path, capsys):
+    for i in range(3):
+        make_photo(tmp_path / f"in/{i}.png", 2)
+    assert sirjax("in", "--same-person", "--use-fused", "--no-pictures", "--formats", "npz") == 0
+    assert [row["face"] for row in rows(tmp_path)] == ["0", "0", "0"]  # the largest face of each photo
+    with np.load(tmp_path / "out/people/person/person.npz") as data:
+        np.testing.assert_allclose(data["weights"], np.full(3, 1 / 3), rtol=1e-5)
+    assert "person: 3 photos, which differ by 0.0 mm" in capsys.readouterr().out
+
+
+def test_use_fused_alone_is_refused(sirjax, tmp_path, capsys):
+    make_photo(tmp_path / "a.png", 1)
+    assert sirjax("a.png", "--use-fused") == 1
+    assert "--use-fused needs --same-person or --person-from folder" in capsys.readouterr().err
+
+
+def test_a_camera_needs_a_display(sirjax, monkeypatch, capsys):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert command.main(["reconstruct", "--camera", "0", "--checkpoint", "runs/sir"]) == 1
+    assert "there is no display" in capsys.readouterr().err
+
+
+def test_photos_and_videos_go_together(sirjax, tmp_path, capsys):
+    make_photo(tmp_path / "a.png", 1)
+    with VideoWriter(tmp_path / "b.mp4", 10) as film:
+        for _ in range(2):
+            film.add(np.zeros((160, 240, 3), np.uint8))  # nobody
+    assert sirjax("a.png", "b.mp4", "--formats", "npz", "--no-pictures") == 2
+    assert [(row["photo"].split("/")[-1], row["status"]) for row in rows(tmp_path)] == [
+        ("a.png", "ok"), ("b.mp4", "no_face")
+    ]  # fmt: skip
+    assert "2 frames, 0 faces reconstructed; 1 no_face; " in capsys.readouterr().out
+
+
+def test_a_folder_for_the_results_has_to_be_named(sirjax, tmp_path, capsys):
+    make_photo(tmp_path / "a.png", 1)
+    assert command.main(["reconstruct", "a.png", "--checkpoint", "runs/sir"]) == 1
+    assert "--out is missing: name a folder for the results" in capsys.readouterr().err

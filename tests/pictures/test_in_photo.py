@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sirjax import decode
-from sirjax.pictures import in_photo
+from sirjax.pictures import window
 from sirjax.pictures.draw import to_uint8
 from sirjax.pictures.in_photo import overlay, render_in_photo
 from tests.face_models import dome_face_model
@@ -63,7 +63,7 @@ def test_the_face_lies_where_direct_rendering_puts_it(place):
 
 
 def test_a_face_larger_than_any_window_is_enlarged(monkeypatch):
-    monkeypatch.setattr(in_photo, "WINDOW_SIDES", (64, 128))
+    monkeypatch.setattr(window, "SIDES", (64, 128))
     face = known_face(PLACES["inside"], MODEL)
     image, mask = pasted(render_in_photo(face, MODEL, PHOTO_SIZE))
     expected, expected_mask = directly(face)

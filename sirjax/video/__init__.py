@@ -1,0 +1,1 @@
+"""Faces in videos: frames one by one, tracks, smoothing."""
