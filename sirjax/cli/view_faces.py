@@ -13,20 +13,22 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from sirjax.evaluation.shape_error import vertex_rmse
-from sirjax.export.mesh import textured_mesh, vertex_colors
+from sirjax.export.mesh import TexturedMesh, textured_mesh, vertex_colors
 from sirjax.morphable.builtin import BUILTIN, load
 from sirjax.morphable.model import FaceModel
 from sirjax.morphable.storage import fingerprint
 from sirjax.photo import PhotoError, read_photo
 from sirjax.render.shading import shade
-from sirjax.report.viewer import FaceDistances, ViewedFace
+from sirjax.report.viewer import FaceDistances, InPhoto, ViewedFace
 
 PHOTO_SIDE = 560  # pixels of the page's photos, at most
 _AROUND = 0.9  # half the side of the photo's part, relative to the face's longer side
-_NEEDED = (
-    *("shape_whitened", "shape_mm", "expression_whitened", "expression_mm", "light", "albedo", "crop"),
-    *("face_model_fingerprint", "photo", "rotation_photo", "scale_photo", "translation_photo"),
-    *("rotation_crop", "scale_crop", "translation_crop", "euler_degrees_photo"),
+_FILES = ("*/face[0-9]*.npz", "*/track[0-9]*.npz", "people/*/person.npz")  # of photos, of videos, fused from photos
+_GONE = "not found; shown is the crop that the networks saw"
+_OF_ALL = ("shape_whitened", "shape_mm", "albedo", "face_model_fingerprint")
+_OF_PHOTOS = (
+    *("expression_whitened", "expression_mm", "light", "crop", "photo", "euler_degrees_photo"),
+    *(f"{entry}_{image}" for image in ("photo", "crop") for entry in ("rotation", "scale", "translation")),
 )
 
 
@@ -39,8 +41,13 @@ class StoredFace:
     arrays: Mapping[str, np.ndarray]
 
     @property
+    def is_of_photo(self) -> bool:
+        """Whether one photo shows it; else it is fused from photos or frames, without expression and pose."""
+        return self.path.stem.startswith("face")
+
+    @property
     def folder(self) -> str:
-        """Of the photo, below the folder of all results."""
+        """Of the photo, video or person, below the folder of all results."""
         return self.path.parent.name
 
     def text(self, key: str) -> str:
@@ -57,14 +64,13 @@ def read_folder(folder: Path) -> list[StoredFace]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder: name what `sirjax reconstruct --out` wrote")
-    paths = sorted(folder.glob("*/face[0-9]*.npz"), key=_natural)
+    paths = sorted((path for pattern in _FILES for path in folder.glob(pattern)), key=_natural)
     if not paths:
         raise FileNotFoundError(
             f"{folder} holds no reconstructed face (PHOTO/face0.npz): name what `sirjax reconstruct --out` wrote, "
             "with npz among its --formats"
         )
-    alone = {path.parent for path in paths if not (path.parent / "face1.npz").exists()}
-    return [StoredFace(path, _name(path, path.parent in alone), _read(path)) for path in paths]
+    return [StoredFace(path, _name(path), _read(path)) for path in paths]
 
 
 def face_model_of(faces: list[StoredFace], path: Path | None) -> FaceModel:
@@ -99,31 +105,17 @@ def viewed(
       photos: folder where the photos lie now; None: where they lay.
       error: distance of each vertex of the neutral shape from the truth, mm.
     """
-    arrays = face.arrays
-    photo, image = _photo(face, photos), "photo"
-    if photo is None:
-        photo, image = np.asarray(arrays["crop"]), "crop"
-    rotation = np.asarray(arrays[f"rotation_{image}"])
     neutral = neutral_vertices(face, model)
-    expression = np.asarray(arrays["expression_mm"]) @ np.asarray(model.expression_basis)
-    posed = (neutral + expression.reshape(-1, 3)) @ rotation.T
-    scale, translation = float(arrays[f"scale_{image}"]), np.asarray(arrays[f"translation_{image}"], float)
-    part, left_top, factor = cut(photo, translation + scale * posed[:, :2] * [1, -1])
-    albedo, lit = _colors(face, model, posed, rotation)
-    norm = float(np.linalg.norm(arrays["shape_whitened"]))
+    norm = float(np.linalg.norm(face.arrays["shape_whitened"]))
+    photo, image = _photo(face, photos) if face.is_of_photo else (None, "none")
     return ViewedFace(
         name=face.name,
-        photo=part,
-        thumbnail=np.asarray(arrays["crop"]),
         neutral=neutral,
-        posed=posed,
-        rotation=rotation,
-        scale=scale * factor,
-        translation=(translation - left_top + 0.5) * factor - 0.5,
-        albedo=albedo,
-        lit=lit,
+        albedo=vertex_colors(_mesh(face, model, neutral)).astype(np.float32) / 255,
         norm=norm,
-        facts=_facts(face, norm, image),
+        facts=_facts(face, norm) | ({"Photo": _GONE} if image == "crop" else {}),
+        thumbnail=np.asarray(face.arrays["crop"]) if face.is_of_photo else None,
+        in_photo=None if photo is None else _in_photo(face, model, neutral, photo, image),
         error=error,
     )
 
@@ -184,8 +176,12 @@ def _natural(path: Path) -> list[tuple[bool, int, str]]:
     return [(word.isdigit(), int(word) if word.isdigit() else 0, word) for word in words]
 
 
-def _name(path: Path, alone: bool) -> str:
-    return path.parent.name if alone else f"{path.parent.name}, {path.stem.replace('face', 'face ')}"
+def _name(path: Path) -> str:
+    """Of the photo, with the face's number where there are several; of the person; of the video, with the track."""
+    if path.stem == "face0" and not (path.parent / "face1.npz").exists():
+        return path.parent.name
+    which = "all photos" if path.stem == "person" else re.sub(r"(\d+)", r" \1", path.stem)
+    return f"{path.parent.name}, {which}"
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -194,43 +190,78 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             arrays = {key: file[key] for key in file.files}
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} cannot be read ({error}): reconstruct its photo again") from None
-    missing = [key for key in _NEEDED if key not in arrays]
+    needed = (*_OF_ALL, *_OF_PHOTOS) if path.stem.startswith("face") else _OF_ALL
+    missing = [key for key in needed if key not in arrays]
     if missing:
         raise ValueError(f"{path} has no {', '.join(missing)}: reconstruct its photo again")
     return arrays
 
 
-def _photo(face: StoredFace, photos: Path | None) -> UInt8[np.ndarray, "H W 3"] | None:
+def _in_photo(
+    face: StoredFace,
+    model: FaceModel,
+    neutral: Float[np.ndarray, "V 3"],
+    photo: UInt8[np.ndarray, "H W 3"],
+    image: str,
+) -> InPhoto:
+    """The face on its "photo" or "crop", whichever `image` says that `photo` is."""
+    arrays = face.arrays
+    rotation = np.asarray(arrays[f"rotation_{image}"])
+    expression = np.asarray(arrays["expression_mm"]) @ np.asarray(model.expression_basis)
+    posed = (neutral + expression.reshape(-1, 3)) @ rotation.T
+    scale, translation = float(arrays[f"scale_{image}"]), np.asarray(arrays[f"translation_{image}"], float)
+    part, left_top, factor = cut(photo, translation + scale * posed[:, :2] * [1, -1])
+    return InPhoto(
+        image=part,
+        posed=posed,
+        rotation=rotation,
+        scale=scale * factor,
+        translation=(translation - left_top + 0.5) * factor - 0.5,
+        lit=_lit(face, model, posed, rotation),
+    )
+
+
+def _photo(face: StoredFace, photos: Path | None) -> tuple[UInt8[np.ndarray, "H W 3"], str]:
+    """The photo, or where it is gone the crop, and which of them it is."""
     path = Path(face.text("photo"))
     try:
-        return read_photo(path if photos is None else photos / path.name).image
+        return read_photo(path if photos is None else photos / path.name).image, "photo"
     except PhotoError:
-        return None
+        return np.asarray(face.arrays["crop"]), "crop"
 
 
-def _colors(
+def _lit(
     face: StoredFace, model: FaceModel, posed: Float[np.ndarray, "V 3"], rotation: Float[np.ndarray, "3 3"]
-) -> tuple[Float[np.ndarray, "V 3"], Float[np.ndarray, "V 3"]]:
-    """Albedo at each vertex, and what the photo's light makes of it."""
-    mesh = textured_mesh(model, posed, np.asarray(face.arrays["albedo"], np.float32))
-    albedo = vertex_colors(mesh).astype(np.float32) / 255
-    normals = mesh.normals @ (np.asarray(face.arrays["rotation_crop"]) @ rotation.T).T.astype(np.float32)
+) -> Float[np.ndarray, "V 3"]:
+    """The color of each vertex under the light of the photo."""
+    mesh = _mesh(face, model, posed)
+    colors = jnp.asarray(vertex_colors(mesh).astype(np.float32) / 255)
+    crop_from_camera = np.asarray(face.arrays["rotation_crop"]) @ rotation.T  # the light is given in the crop's frame
+    normals = jnp.asarray(mesh.normals @ crop_from_camera.T.astype(np.float32))
     light = jnp.asarray(face.arrays["light"], jnp.float32)[None]
-    lit = shade(jnp.asarray(albedo)[None, None], jnp.asarray(normals)[None, None], light)
-    return albedo, np.clip(np.asarray(lit)[0, 0], 0, 1)
+    return np.clip(np.asarray(shade(colors[None, None], normals[None, None], light))[0, 0], 0, 1)
 
 
-def _facts(face: StoredFace, norm: float, image: str) -> dict[str, object]:
+def _mesh(face: StoredFace, model: FaceModel, vertices: Float[np.ndarray, "V 3"]) -> TexturedMesh:
+    return textured_mesh(model, vertices, np.asarray(face.arrays["albedo"], np.float32))
+
+
+def _facts(face: StoredFace, norm: float) -> dict[str, object]:
     arrays = face.arrays
-    pitch, yaw, roll = (f"{float(angle):+.0f}°" for angle in arrays["euler_degrees_photo"])
-    facts: dict[str, object] = {
-        "Norm of the whitened shape": norm,
-        "Norm of the expression": float(np.linalg.norm(arrays["expression_whitened"])),
-        "Pose in the photo": f"pitch {pitch}, yaw {yaw}, roll {roll}",
-        "Scale in the photo": f"{float(arrays['scale_photo']):.2f} pixels per mm",
-    }
+    facts: dict[str, object] = {"Norm of the whitened shape": norm}
+    if face.is_of_photo:
+        pitch, yaw, roll = (f"{float(angle):+.0f}°" for angle in arrays["euler_degrees_photo"])
+        facts |= {
+            "Norm of the expression": float(np.linalg.norm(arrays["expression_whitened"])),
+            "Pose in the photo": f"pitch {pitch}, yaw {yaw}, roll {roll}",
+            "Scale in the photo": f"{float(arrays['scale_photo']):.2f} pixels per mm",
+        }
+    if "photos" in arrays:
+        facts["Mean of"] = f"{len(arrays['photos'])} photos"
+    if "num_frames" in arrays:
+        facts["Mean of"] = f"{int(arrays['num_frames'])} frames"
+    if "spread_mm" in arrays:
+        facts["They differ from it by"] = f"{float(arrays['spread_mm']):.2f} mm"
     if "metric_scale" in arrays and np.isfinite(arrays["metric_scale"]):
         facts["True size"] = f"{float(arrays['metric_scale']):.3f} times as large (an eye distance was given)"
-    if image == "crop":
-        facts["Photo"] = "not found; shown is the crop that the networks saw"
     return facts | ({"Notes": face.text("notes")} if face.text("notes") else {})

@@ -23,35 +23,45 @@ _CLAY = (0.80, 0.77, 0.72)
 
 
 @dataclasses.dataclass(frozen=True)
+class InPhoto:
+    """A face as a photo shows it. A vertex (X, Y, Z) of `posed` is at the pixel scale * (X, -Y) + translation."""
+
+    image: np.ndarray  # uint8 [H, W, 3] RGB, the part of the photo around the face
+    posed: np.ndarray  # [V, 3] mm, with expression, camera frame of the photo
+    rotation: np.ndarray  # [3, 3] camera_from_model of the photo
+    scale: float  # pixels of `image` per mm
+    translation: np.ndarray  # [2] pixels of `image`: where the model origin lands
+    lit: np.ndarray  # [V, 3] RGB in [0, 1], under the light of the photo
+
+
+@dataclasses.dataclass(frozen=True)
 class ViewedFace:
-    """One face. In the photo a vertex (X, Y, Z) of `posed` is at scale * (X, -Y) + translation.
+    """One face, of one photo or fused from several.
 
     Raises:
       ValueError: if shapes do not fit.
     """
 
     name: str
-    photo: np.ndarray  # uint8 [H, W, 3] RGB, the part of the photo around the face
-    thumbnail: np.ndarray  # uint8 [h, w, 3] RGB
     neutral: np.ndarray  # [V, 3] mm, model frame
-    posed: np.ndarray  # [V, 3] mm, camera frame of the photo
-    rotation: np.ndarray  # [3, 3] camera_from_model of the photo
-    scale: float  # pixels of `photo` per mm
-    translation: np.ndarray  # [2] pixels of `photo`: where the model origin lands
     albedo: np.ndarray  # [V, 3] RGB in [0, 1]
-    lit: np.ndarray  # [V, 3] RGB in [0, 1], under the light of the photo
     norm: float  # of the whitened shape coefficients
     facts: dict[str, object]  # lines of the table below the face
+    thumbnail: np.ndarray | None = None  # uint8 [h, w, 3] RGB
+    in_photo: InPhoto | None = None
     error: np.ndarray | None = None  # [V] mm from the truth; NaN where there is none
 
     def __post_init__(self):
-        require_picture(self.photo, self.name)
-        require_picture(self.thumbnail, self.name)
         shape = np.shape(self.neutral)
-        for field in ("neutral", "posed", "albedo", "lit"):
-            array = np.asarray(getattr(self, field))
-            if array.shape != (len(self.neutral), 3) or not np.isfinite(array).all():
-                raise ValueError(f"face {self.name!r} needs finite {field} {list(shape)}, got {list(array.shape)}")
+        per_vertex = {"neutral": self.neutral, "albedo": self.albedo}
+        if self.in_photo is not None:
+            require_picture(self.in_photo.image, self.name)
+            per_vertex |= {"posed": self.in_photo.posed, "lit": self.in_photo.lit}
+        if self.thumbnail is not None:
+            require_picture(self.thumbnail, self.name)
+        for field, array in per_vertex.items():
+            if np.shape(array) != (len(self.neutral), 3) or not np.isfinite(array).all():
+                raise ValueError(f"face {self.name!r} needs finite {field} {list(shape)}, got {list(np.shape(array))}")
         if self.error is not None and np.shape(self.error) != shape[:1]:
             raise ValueError(f"face {self.name!r} needs an error for each of {shape[0]} vertices")
 
@@ -159,33 +169,40 @@ class Viewer:
 
 
 def _face_data(face: ViewedFace, low: Float[np.ndarray, " 3"], size: Float[np.ndarray, " 3"]) -> dict[str, object]:
-    posed_low, posed_size = packing.box([face.posed])
-    height, width = face.photo.shape[:2]
-    error = {} if face.error is None else {"error": packing.values(face.error)}
     return {
         "name": face.name,
         "norm": float(face.norm),
         "facts": {name: number(value) if is_number(value) else str(value) for name, value in face.facts.items()},
         "neutral": packing.positions(face.neutral, low, size),
-        "posed": packing.positions(face.posed, posed_low, posed_size),
-        "posedLow": posed_low,
-        "posedSize": posed_size,
-        "rotation": np.ravel(face.rotation),
-        "scale": float(face.scale),
-        "translation": face.translation,
         "albedo": packing.colors(face.albedo),
-        "lit": packing.colors(face.lit),
-        "photo": {"width": width, "height": height, "source": image_source(face.photo)},
-        **error,
+        "photo": None if face.in_photo is None else _photo_data(face.in_photo),
+        "error": None if face.error is None else packing.values(face.error),
     }
 
 
-def _list_entry(number: int, face: ViewedFace, picture: str) -> str:
+def _photo_data(face: InPhoto) -> dict[str, object]:
+    low, size = packing.box([face.posed])
+    return {
+        "source": image_source(face.image),
+        "width": face.image.shape[1],
+        "height": face.image.shape[0],
+        "low": low,
+        "size": size,
+        "posed": packing.positions(face.posed, low, size),
+        "lit": packing.colors(face.lit),
+        "rotation": np.ravel(face.rotation),
+        "scale": float(face.scale),
+        "translation": face.translation,
+    }
+
+
+def _list_entry(number: int, face: ViewedFace, still_source: str) -> str:
+    sources = [still_source] if face.thumbnail is None else [image_source(face.thumbnail), still_source]
+    pictures = "".join(f'<img src="{source}" alt="">' for source in sources)
     checked = " checked" if number == 0 else ""
     return (
         f'<label class="face"><input type="radio" name="face" value="{number}"{checked}>'
-        f'<img src="{image_source(face.thumbnail)}" alt=""><img src="{picture}" alt="">'
-        f"<span>{text(face.name)}</span></label>"
+        f'<span class="pictures">{pictures}</span><span>{text(face.name)}</span></label>'
     )
 
 

@@ -21,40 +21,41 @@ def test_a_stored_face_has_the_shapes_of_its_reconstruction(faces):
     known = write_face(faces, "anna")
     face = viewed(read_folder(faces)[0], MODEL)
     np.testing.assert_allclose(face.neutral, known.neutral_vertices, atol=1e-3)
-    np.testing.assert_allclose(face.posed, known.posed_vertices, atol=1e-3)
+    np.testing.assert_allclose(face.in_photo.posed, known.posed_vertices, atol=1e-3)
     assert face.norm == pytest.approx(np.linalg.norm(known.shape), rel=1e-5)
 
 
 def test_the_mesh_lies_on_the_pixels_of_the_photo_that_it_came_from(faces):
     known = write_face(faces, "anna")
     photo = cv2.imread(str(faces.parent / "anna.png"))[..., ::-1]
-    face = viewed(read_folder(faces)[0], MODEL)
+    face = viewed(read_folder(faces)[0], MODEL).in_photo
     placed = face.scale * face.posed[:, :2] * [1, -1] + face.translation
     # The part was not scaled (the photo is small): it starts at a whole pixel.
     left, top = np.round(known.projected_in_photo[0, :2] - placed[0]).astype(int)
     np.testing.assert_allclose(placed + np.array([left, top]), known.projected_in_photo[:, :2], atol=1e-2)
-    height, width = face.photo.shape[:2]
-    np.testing.assert_array_equal(face.photo, photo[top : top + height, left : left + width])
+    height, width = face.image.shape[:2]
+    np.testing.assert_array_equal(face.image, photo[top : top + height, left : left + width])
 
 
 def test_without_its_photo_a_face_lies_on_the_crop(faces):
     known = write_face(faces, "anna", with_photo=False)
-    face = viewed(read_folder(faces)[0], MODEL)
+    face = viewed(read_folder(faces)[0], MODEL).in_photo
     placed = face.scale * face.posed[:, :2] * [1, -1] + face.translation
     shift = known.projected[0, :2] - placed[0]
     np.testing.assert_allclose(placed + shift, known.projected[:, :2], atol=1e-2)
     left, top = np.round(shift).astype(int)
-    height, width = face.photo.shape[:2]
-    np.testing.assert_array_equal(face.photo, known.crop[top : top + height, left : left + width])
-    assert face.facts["Photo"] == "not found; shown is the crop that the networks saw"
+    height, width = face.image.shape[:2]
+    np.testing.assert_array_equal(face.image, known.crop[top : top + height, left : left + width])
 
 
 def test_photos_that_moved_are_found_in_their_new_folder(faces, tmp_path):
     write_face(faces, "anna", with_photo=False)
     (tmp_path / "new").mkdir()
     cv2.imwrite(str(tmp_path / "new" / "anna.png"), np.full((200, 300, 3), 77, np.uint8))
+    assert viewed(read_folder(faces)[0], MODEL).facts["Photo"] == "not found; shown is the crop that the networks saw"
     face = viewed(read_folder(faces)[0], MODEL, tmp_path / "new")
-    assert (face.photo == 77).all()
+    assert "Photo" not in face.facts
+    assert (face.in_photo.image == 77).all()
 
 
 def test_lit_colors_are_the_light_of_the_crop_times_the_albedo(faces):
@@ -68,13 +69,32 @@ def test_lit_colors_are_the_light_of_the_crop_times_the_albedo(faces):
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     # known_face's light: 0.9 for the constant, 0.25 along z.
     shading = 0.886227 * 0.9 + 1.023327 * 0.25 * normals[:, 2:]
-    np.testing.assert_allclose(face.lit, np.clip(face.albedo * shading, 0, 1), atol=2e-3)
+    np.testing.assert_allclose(face.in_photo.lit, np.clip(face.albedo * shading, 0, 1), atol=2e-3)
 
 
 def test_faces_come_by_photo_and_number_and_have_different_names(faces):
     for photo, number in (("b10", 0), ("b2", 1), ("b2", 0), ("a", 0)):
         write_face(faces, photo, number)
     assert [face.name for face in read_folder(faces)] == ["a", "b2, face 0", "b2, face 1", "b10"]
+
+
+def test_people_and_tracks_are_shown_without_a_photo(faces):
+    write_face(faces, "anna")
+    with np.load(faces / "anna" / "face0.npz") as file:
+        shape = {key: file[key] for key in ("shape_whitened", "shape_mm", "albedo", "face_model_fingerprint")}
+    (faces / "people" / "anna").mkdir(parents=True)
+    np.savez(faces / "people" / "anna" / "person.npz", **shape, photos=np.array(["a.jpg", "b.jpg"]), spread_mm=1.234)
+    (faces / "holiday").mkdir()
+    np.savez(faces / "holiday" / "track2.npz", **shape, num_frames=40, metric_scale=1.05)
+    stored = read_folder(faces)
+    assert [face.name for face in stored] == ["anna", "anna, all photos", "holiday, track 2"]
+    one, person, track = (viewed(face, MODEL) for face in stored)
+    np.testing.assert_allclose(person.neutral, one.neutral, atol=1e-6)
+    assert (person.in_photo, person.thumbnail, track.in_photo) == (None, None, None)
+    assert person.facts["Mean of"] == "2 photos"
+    assert person.facts["They differ from it by"] == "1.23 mm"
+    assert track.facts["Mean of"] == "40 frames"
+    assert track.facts["True size"] == "1.050 times as large (an eye distance was given)"
 
 
 def test_distances_are_those_of_the_meshes(faces):
@@ -136,7 +156,7 @@ def test_damaged_and_foreign_files_are_named(faces):
     write_face(faces, "anna")
     path = faces / "anna" / "face0.npz"
     np.savez(path, shape_whitened=np.zeros(3))
-    with pytest.raises(ValueError, match=r"face0.npz has no shape_mm, expression_whitened, .*: reconstruct its photo"):
+    with pytest.raises(ValueError, match=r"face0.npz has no shape_mm, albedo, .*, scale_crop, .*: reconstruct its"):
         read_folder(faces)
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(ValueError, match=r"face0.npz cannot be read \(.*\): reconstruct its photo again"):

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from sirjax.report.viewer import FaceDistances, ViewedFace, Viewer
+from sirjax.report.viewer import FaceDistances, InPhoto, ViewedFace, Viewer
 from tests.report.pages import parse, words
 
 TRIANGLES = np.array([[0, 1, 3], [1, 2, 3], [2, 0, 3]])
@@ -16,22 +16,29 @@ MEAN = np.array([[-80.0, -90, 10], [80, -90, 0], [0, 120, 30], [0, 0, 90]])
 HOSTILE = "</script><img src=http://a.b/c onerror=alert(1)>\"'&\0\udc80<!--$data"
 
 
-def make_face(rng, name="anna", **changes):
+def make_face(rng, name="anna", in_photo=None, **changes):
     fields = {
         "name": name,
-        "photo": np.full((6, 8, 3), 90, np.uint8),
-        "thumbnail": np.full((4, 3, 3), 80, np.uint8),
         "neutral": MEAN + rng.normal(size=(4, 3)),
+        "albedo": rng.uniform(size=(4, 3)),
+        "norm": 5.25,
+        "facts": {"Norm": 5.25, "Notes": "grey"},
+        "thumbnail": np.full((4, 3, 3), 80, np.uint8),
+        "in_photo": in_photo or make_in_photo(rng),
+    }
+    return ViewedFace(**(fields | changes))
+
+
+def make_in_photo(rng, **changes):
+    fields = {
+        "image": np.full((6, 8, 3), 90, np.uint8),
         "posed": MEAN + rng.normal(size=(4, 3)),
         "rotation": np.arange(9.0).reshape(3, 3),
         "scale": 2.5,
         "translation": np.array([3.0, 4.5]),
-        "albedo": rng.uniform(size=(4, 3)),
         "lit": rng.uniform(size=(4, 3)),
-        "norm": 5.25,
-        "facts": {"Norm": 5.25, "Notes": "grey"},
     }
-    return ViewedFace(**(fields | changes))
+    return InPhoto(**(fields | changes))
 
 
 def make_viewer(faces, title="Holiday", largest=None, **changes):
@@ -58,12 +65,21 @@ def test_meshes_and_cameras_come_back(rng):
     np.testing.assert_allclose(positions(data["mean"], data["low"], data["size"]), MEAN, atol=0.003)
     for face, stored in zip(faces, data["faces"], strict=True):
         np.testing.assert_allclose(positions(stored["neutral"], data["low"], data["size"]), face.neutral, atol=0.003)
-        posed = positions(stored["posed"], stored["posedLow"], stored["posedSize"])
-        np.testing.assert_allclose(posed, face.posed, atol=0.003)
-        assert (stored["rotation"], stored["scale"], stored["translation"]) == ([*range(9)], 2.5, [3.0, 4.5])
-        lit = np.frombuffer(base64.b64decode(stored["lit"]), "u1").reshape(-1, 3)
-        np.testing.assert_allclose(lit / 255, face.lit, atol=0.5 / 255 + 1e-9)
-        assert (stored["photo"]["width"], stored["photo"]["height"]) == (8, 6)
+        photo, shown = stored["photo"], face.in_photo
+        np.testing.assert_allclose(positions(photo["posed"], photo["low"], photo["size"]), shown.posed, atol=0.003)
+        assert (photo["rotation"], photo["scale"], photo["translation"]) == ([*range(9)], 2.5, [3.0, 4.5])
+        for encoded, colors in ((photo["lit"], shown.lit), (stored["albedo"], face.albedo)):
+            restored = np.frombuffer(base64.b64decode(encoded), "u1").reshape(-1, 3) / 255
+            np.testing.assert_allclose(restored, colors, atol=0.5 / 255 + 1e-9)
+        assert (photo["width"], photo["height"]) == (8, 6)
+
+
+def test_faces_without_a_photo_are_shown_by_their_shape_alone(rng):
+    fused = dataclasses.replace(make_face(rng, "anna, all photos"), thumbnail=None, in_photo=None)
+    root, data = data_of(make_viewer([fused, make_face(rng)]))
+    assert data["faces"][0]["photo"] is None
+    labels = [label for label in root.iter("label") if label.get("class") == "face"]
+    assert [len([*label.iter("img")]) for label in labels] == [1, 2]
 
 
 def test_programs_read_names_norms_facts_and_distances(rng):
@@ -145,7 +161,7 @@ def test_errors_come_back_and_have_a_scale_of_their_own(rng):
     restored = np.where(packed == 65535, np.nan, low + (high - low) * packed / 65534)
     np.testing.assert_allclose(restored, error, atol=1e-4)
     assert data["limit"]["error"] == 2.0
-    assert "error" not in data["faces"][1]
+    assert data["faces"][1]["error"] is None
 
 
 def test_one_face_has_nobody_to_be_compared_with(rng):
@@ -163,16 +179,29 @@ def test_a_written_page_is_the_page(rng, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"posed": MEAN[:3]}, r"face 'anna' needs finite posed \[4, 3\], got \[3, 3\]"),
         ({"neutral": MEAN * np.nan}, "face 'anna' needs finite neutral"),
-        ({"lit": np.zeros((4, 4))}, r"face 'anna' needs finite lit \[4, 3\], got \[4, 4\]"),
+        ({"albedo": np.zeros((4, 4))}, r"face 'anna' needs finite albedo \[4, 3\], got \[4, 4\]"),
         ({"error": np.zeros(3)}, "face 'anna' needs an error for each of 4 vertices"),
-        ({"photo": np.zeros((4, 4))}, r"picture 'anna' must be uint8 \[H, W, 3\]"),
+        ({"thumbnail": np.zeros((4, 4))}, r"picture 'anna' must be uint8 \[H, W, 3\]"),
     ],
 )
 def test_faces_that_cannot_be_shown_are_refused(rng, change, message):
     with pytest.raises(ValueError, match=message):
         make_face(rng, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"posed": MEAN[:3]}, r"face 'anna' needs finite posed \[4, 3\], got \[3, 3\]"),
+        ({"lit": MEAN * np.nan}, "face 'anna' needs finite lit"),
+        ({"image": np.zeros((4, 4))}, r"picture 'anna' must be uint8 \[H, W, 3\]"),
+    ],
+)
+def test_photos_that_cannot_be_shown_are_refused(rng, change, message):
+    in_photo = make_in_photo(rng, **change)
+    with pytest.raises(ValueError, match=message):
+        make_face(rng, in_photo=in_photo)
 
 
 def test_sets_that_do_not_fit_are_refused(rng):

@@ -18,12 +18,12 @@
 
   function face(i) {
     if (!decoded.has(i)) {
-      const stored = data.faces[i];
+      const stored = data.faces[i], photo = stored.photo;
       decoded.set(i, {
         neutral: MeshWidget.decodePositions(stored.neutral, data.low, data.size),
-        posed: MeshWidget.decodePositions(stored.posed, stored.posedLow, stored.posedSize),
         albedo: MeshWidget.decodeColors(stored.albedo),
-        lit: MeshWidget.decodeColors(stored.lit),
+        posed: photo && MeshWidget.decodePositions(photo.posed, photo.low, photo.size),
+        lit: photo && MeshWidget.decodeColors(photo.lit),
         error: stored.error && MeshWidget.decodeValues(stored.error.values, stored.error.range),
       });
     }
@@ -38,7 +38,7 @@
 
   // As in the photo, with the identity `norm` times as strong: posed + (norm - 1) R (neutral - mean).
   function posedAt(i, norm) {
-    const { posed, neutral } = face(i), r = data.faces[i].rotation, shape = posed.slice();
+    const { posed, neutral } = face(i), r = data.faces[i].photo.rotation, shape = posed.slice();
     if (norm === 1) return shape;
     for (let v = 0; v < shape.length; v += 3) {
       const x = neutral[v] - mean[v], y = neutral[v + 1] - mean[v + 1], z = neutral[v + 2] - mean[v + 2];
@@ -49,7 +49,7 @@
 
   // (u, -v, depth) in pixels of the photo.
   function inPhoto(i, norm) {
-    const { scale, translation } = data.faces[i], shift = [translation[0], -translation[1], 0];
+    const { scale, translation } = data.faces[i].photo, shift = [translation[0], -translation[1], 0];
     return posedAt(i, norm).map((value, k) => scale * value + shift[k % 3]);
   }
 
@@ -82,11 +82,13 @@
     view.look = { clay: "clay", texture: look, normals: "normals", error: error ? "values" : "clay" }[state.surface];
   }
 
+  const isPosed = () => state.shape === "posed" && data.faces[state.face].photo !== null;
+
   function placeMesh() {
     const mesh = scene("mesh");
     if (!mesh) return;
-    const stored = data.faces[state.face], posed = state.shape === "posed";
-    mesh.middle = posed ? stored.posedLow.map((low, k) => low + stored.posedSize[k] / 2) : middle;
+    const photo = data.faces[state.face].photo, posed = isPosed();
+    mesh.middle = posed ? photo.low.map((low, k) => low + photo.size[k] / 2) : middle;
     mesh.views[0].setPositions(posed ? posedAt(state.face, state.norm) : neutralAt(state.face, state.norm));
     paint(mesh.views[0], face(state.face).albedo, "colors");
     mesh.draw();
@@ -94,7 +96,7 @@
 
   function placeOverlay() {
     const overlay = scene("photo");
-    if (!overlay) return;
+    if (!overlay || !data.faces[state.face].photo) return;
     const { width, height } = data.faces[state.face].photo, view = overlay.views[0];
     view.setPositions(inPhoto(state.face, state.norm));
     // The center of the top-left pixel is (0, 0).
@@ -133,11 +135,12 @@
   function showOne() {
     const stored = data.faces[state.face];
     element("one-name").textContent = stored.name;
-    const image = element("photo-image");
-    Object.assign(image, { src: stored.photo.source, width: stored.photo.width, height: stored.photo.height, alt: `Photo: ${stored.name}` });
+    const photo = stored.photo;
+    element("photo-panel").hidden = element("shape-choice").hidden = photo === null;
+    if (photo) Object.assign(element("photo-image"), { src: photo.source, width: photo.width, height: photo.height, alt: `Photo: ${stored.name}` });
     const still = element("mesh").querySelector(".still");
     Object.assign(still, { src: data.stills[state.face], alt: `Neutral shape: ${stored.name}` });
-    element("mesh").querySelector("canvas").setAttribute("aria-label", `${stored.name}, ${state.shape === "posed" ? "as in the photo" : "neutral"}, ${state.surface}`);
+    element("mesh").querySelector("canvas").setAttribute("aria-label", `${stored.name}, ${isPosed() ? "as in the photo" : "neutral"}, ${state.surface}`);
     element("facts").replaceChildren(...Object.entries(stored.facts).map(([name, value]) => row(name, value)));
     element("error-choice").hidden = limit.error === null;
     element("error-scale").hidden = state.surface !== "error";
