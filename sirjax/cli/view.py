@@ -15,6 +15,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from sirjax.cli.view_faces import StoredFace, distances, face_model_of, read_folder, viewed
 from sirjax.cli.view_truth import errors, find_truths
 from sirjax.export.files import software
@@ -71,15 +73,15 @@ def build(
     truths: Mapping[str, Path] | None = None,
 ) -> Viewer:
     """The page of some faces of one face model."""
-    faces = [
-        viewed(face, model, photos, errors(face, model, truths[face.folder]) if face.folder in (truths or {}) else None)
-        for face in stored
-    ]
+    faces = []
+    for face in stored:
+        truth = (truths or {}).get(face.folder)
+        faces.append(viewed(face, model, photos, None if truth is None else errors(face, model, truth)))
     return Viewer(
         title=title,
         faces=faces,
-        mean=model.mean,
-        triangles=model.triangles,
+        mean=np.asarray(model.mean),
+        triangles=np.asarray(model.triangles),
         modes=model.num_shape,
         distances=distances(stored, [face.neutral for face in faces]),
         origin=_origin(stored, model),

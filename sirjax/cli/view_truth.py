@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -33,7 +34,7 @@ def errors(face: StoredFace, model: FaceModel, truth: Path) -> Float[np.ndarray,
     scan, triangles = read_mesh(truth)
     check_size(truth, scan, "a truth in mm, not", 1.0)
     vertices = neutral_vertices(face, model).astype(float)
-    tip = np.asarray(landmarks_of(model, vertices[None].astype(np.float32)))[0, NOSE_TIP].astype(float)
+    tip = np.asarray(landmarks_of(model, jnp.asarray(vertices[None], jnp.float32)), float)[0, NOSE_TIP]
     fit = scan_error(scan, triangles, vertices, np.asarray(model.triangles), predicted_nose_tip=tip).alignment
     distance = Surface(scan, proper_triangles(scan, triangles, 1)).closest(fit.apply(vertices)).distance
     return np.where(np.linalg.norm(vertices - tip, axis=1) <= CROP_RADIUS, distance, np.nan)

@@ -49,6 +49,11 @@ def shown(value: object) -> str:
     return number(value) if is_number(value) else text(value)  # pyright: ignore[reportArgumentType]
 
 
+def plain(value: object) -> str:
+    """A figure, or text as it is: for JSON, not for markup."""
+    return number(value) if is_number(value) else str(value)  # pyright: ignore[reportArgumentType]
+
+
 def to_json(value: object) -> str:
     """Strict JSON that may stand inside a script element: NaN and infinity as null, "<" escaped."""
     encoded = json.dumps(_plain(value), allow_nan=False, separators=(",", ":"))

@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from sirjax.files import write_text
 from sirjax.report import packing, still
 from sirjax.report.colors import palette
-from sirjax.report.markup import image_source, is_number, number, require_picture, shown, text, to_base64, to_json
+from sirjax.report.markup import image_source, plain, require_picture, shown, text, to_base64, to_json
 from sirjax.report.page import asset, document
 
 LIMITS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)  # mm, ends of color scales to choose from
@@ -172,7 +172,7 @@ def _face_data(face: ViewedFace, low: Float[np.ndarray, " 3"], size: Float[np.nd
     return {
         "name": face.name,
         "norm": float(face.norm),
-        "facts": {name: number(value) if is_number(value) else str(value) for name, value in face.facts.items()},
+        "facts": {name: plain(value) for name, value in face.facts.items()},
         "neutral": packing.positions(face.neutral, low, size),
         "albedo": packing.colors(face.albedo),
         "photo": None if face.in_photo is None else _photo_data(face.in_photo),

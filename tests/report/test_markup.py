@@ -76,3 +76,7 @@ def test_pictures_keep_their_colors():
 def test_what_is_no_picture_is_refused(image):
     with pytest.raises(ValueError, match=r"picture 'face' must be uint8 \[H, W, 3\], got .*; scale to 0 ... 255"):
         markup.require_picture(image, "face")
+
+
+def test_plain_values_are_figures_or_the_words_themselves():
+    assert [markup.plain(value) for value in (1234.5678, "a < b", np.float32(0.5))] == ["1,235", "a < b", "0.5"]
