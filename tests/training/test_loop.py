@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from sirjax.training import checkpoint
 from sirjax.training.log import TrainingDivergedError
 from sirjax.training.loop import make_batches, open_sources, train
 from tests.data.test_workers import children, ended
+from tests.training.full_disk import full_disk
 
 NEVER = 1e6  # epochs: nothing is drawn, and the step compiles in half the time
 
@@ -155,35 +155,56 @@ if __name__ == "__main__":  # worker processes import the program as well
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_it_ends_as_if_undisturbed(small_config, tmp_path):
-    small_config.schedule.steps = 30
-    small_config.run.checkpoint_every = 3
+def test_killed_fifty_times_it_ends_as_if_undisturbed(small_config, tmp_path):
+    small_config.optimizer.kind = "adam"
+    small_config.optimizer.schedule = "constant"
+    small_config.sir.start = "paper"
+    small_config.schedule.pixel_from = NEVER
+    small_config.schedule.steps = 250
+    small_config.run.checkpoint_every = 1
     (tmp_path / "settings").mkdir()
     checkpoint.save_config(tmp_path / "settings", small_config.to_dict())
-    command = [sys.executable, "-c", RUN, str(tmp_path / "settings")]
-    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(tmp_path / "cache")
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": cache}
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=environment, timeout=600)
+    environment = os.environ | {
+        "XLA_FLAGS": "",  # one device
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
 
-    disturbed = tmp_path / "disturbed"
-    chance = random.Random(20)
-    kills = 0
-    for _ in range(3):
-        process = subprocess.Popen([*command, str(disturbed)], env=environment)
-        target = chance.randint(3, 27)
-        while process.poll() is None and newest_step(disturbed) < target:
-            time.sleep(0.05)
-        time.sleep(chance.random() * 0.5)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.wait(timeout=60)
-    assert kills >= 1
-    subprocess.run([*command, str(disturbed)], check=True, env=environment, timeout=600)
+    def run(folder, kills):
+        command = [sys.executable, "-m", "tests.training.lives", tmp_path / "settings", tmp_path / folder, str(kills)]
+        root = Path(__file__).parents[2]
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, timeout=1800)
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout), done.stderr.decode()
 
-    assert newest_step(disturbed) == newest_step(tmp_path / "whole") == 30
-    got, expected = (read_all(run) for run in (disturbed, tmp_path / "whole"))
+    run("whole", 0)
+    seen, told = run("disturbed", 50)
+    print(seen)
+    assert seen["starting"] + seen["saving"] + seen["going on"] == 50
+    assert min(seen["starting"], seen["going on"], seen["without list"]) >= 1
+    assert seen["saving"] >= 10  # an unfinished checkpoint was left behind
+    assert "damaged" not in told
+    assert newest_step(tmp_path / "disturbed") == newest_step(tmp_path / "whole") == 250
+    got, expected = (read_all(tmp_path / folder) for folder in ("disturbed", "whole"))
     jax.tree.map(np.testing.assert_array_equal, got, expected)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # as in test_saving
+def test_a_full_disk_costs_checkpoints_not_the_run(small_config, tmp_path, caplog, monkeypatch):
+    small_config.schedule.pixel_from = NEVER
+    save = checkpoint.CheckpointStore.save
+
+    def save_on_a_disk_full_at_step_2(store, step, state):
+        with full_disk() if step == 2 else contextlib.nullcontext():
+            save(store, step, state)
+            store.settle()
+
+    monkeypatch.setattr(checkpoint.CheckpointStore, "save", save_on_a_disk_full_at_step_2)
+    with caplog.at_level(logging.WARNING, logger="sirjax"):
+        state = train(small_config, tmp_path / "run", progress=False)
+    assert int(state.step) == 6
+    assert [record.getMessage()[:34] for record in caplog.records] == ["checkpoint of step 2 not written: "]
+    assert sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir()) == ["4", "6"]
 
 
 def newest_step(run) -> int:
