@@ -147,8 +147,10 @@ function __sirjax_complete
     __fish_complete_path (commandline -ct)
   else if test -n "$found"
     printf "%s\\n" $found
-  else
+  else if string match -q -- "-*" (commandline -ct)
     __sirjax_words $place
+  else
+    __sirjax_words $place | string match -v -- "-*"
     __fish_complete_path (commandline -ct)
   end
 end

@@ -1,6 +1,7 @@
 """What to say about an error: one line, with the remedy where it is known."""
 
 import errno
+import re
 
 _LONGEST = 600  # characters; what is longer was not written to be read by people
 # Module -> the extra of sirjax that brings it.
@@ -25,6 +26,8 @@ _PLACES = {
     errno.ENOTDIR: "a part of this path is a file, where a folder was expected",
     errno.EEXIST: "this is there already, and it is not a folder: name another place, or move it away",
 }
+_TEMPORARY = re.compile(r"\.([^/]+)\.\w+\.tmp$")  # what sirjax.files writes to before it renames
+_QUOTES = "\"'"
 _BUGS = (KeyError, AttributeError, TypeError, IndexError, AssertionError)
 
 
@@ -33,11 +36,15 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         text = _missing_module(error)
     elif isinstance(error, OSError) and error.filename is not None and error.errno in _PLACES:
-        text = f"{error.filename}: {_PLACES[error.errno]}"
+        path = _TEMPORARY.sub(r"\1", str(error.filename))
+        text = f"{path}: {_PLACES[error.errno]}"
     elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
         text = _PLACES[errno.ENOSPC]
     elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
         text = f"out of memory: take a smaller batch ({_first_line(error)})"
+    elif isinstance(error, AttributeError) and _raised_in(error).startswith("ml_collections"):
+        remedy = "another version of sirjax wrote them; configs/default.py shows what belongs there"
+        text = f"the settings lack {str(error).strip(_QUOTES)}: {remedy}"
     elif isinstance(error, _BUGS) or not str(error):
         text = f"{type(error).__name__}: {error} (--debug shows where)"
     else:
@@ -50,6 +57,14 @@ def _missing_module(error: ModuleNotFoundError) -> str:
     extra = EXTRAS.get((error.name or "").split(".")[0])
     remedy = f"pip install 'sirjax[{extra}]'" if extra else "install the package that has it"
     return str(error) if "pip install" in str(error) else f"the module {error.name} is missing: {remedy}"
+
+
+def _raised_in(error: BaseException) -> str:
+    """The name of the module that raised an error; "" if it was never raised."""
+    traceback, name = error.__traceback__, ""
+    while traceback is not None:
+        name, traceback = traceback.tb_frame.f_globals.get("__name__", ""), traceback.tb_next
+    return name
 
 
 def _first_line(error: BaseException) -> str:

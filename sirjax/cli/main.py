@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": ("sirjax.cli.evaluate", "measure recognizability, shape and landmarks"),
     "export": ("sirjax.cli.export", "write what other programs read: programs, weights, benchmark toolkits"),
     "reconstruct": ("sirjax.cli.reconstruct", "photos in, 3D faces out"),
+    "view": ("sirjax.cli.view", "reconstructed faces on one page: photo, mesh to turn, two faces compared"),
     "doctor": ("sirjax.cli.doctor", "show what works on this machine, and what would help where it does not"),
     "completion": ("sirjax.cli.completion", "print a script that completes commands in bash, zsh or fish"),
 }
@@ -32,7 +33,8 @@ examples:
 exit codes: 0 done; 1 error; 2 wrong usage, or some photos or scans failed; 75 another host hangs, start again;
 130 interrupted (Ctrl-C). Errors are one line; --debug, before or after the command, shows the traceback.
 """
-GOES_ON = ("train", "prepare")  # commands that, started again, continue
+# Commands that, started again, continue -> where.
+GOES_ON = {"train": "from its last checkpoint", "prepare": "where it was"}
 
 
 def build_parser(*filled: str) -> argparse.ArgumentParser:
@@ -62,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return args.run(args) or 0
     except KeyboardInterrupt:
-        goes_on = ": the same command, started again, goes on where it was" if command in GOES_ON else ""
+        goes_on = f": the same command, started again, goes on {GOES_ON[command]}" if command in GOES_ON else ""
         print(f"sirjax {command}: interrupted{goes_on}", file=sys.stderr)
         return 130
     except Exception as error:

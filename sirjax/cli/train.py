@@ -45,8 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Trains."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("absl").setLevel(logging.WARNING)
+    _log_plainly()
     config = load_config(args.config, args.settings)
     if args.coordinator:
         hosts.connect(args.coordinator, num_hosts=args.num_hosts, host_index=args.host_index)
@@ -56,6 +55,15 @@ def run(args: argparse.Namespace) -> int:
         logger.warning("training on the CPU: %s", reason)
     train(config, args.workdir, progress=not args.quiet)
     return 0
+
+
+def _log_plainly() -> None:
+    """Messages alone, also where an import has set up logging already."""
+    logging.basicConfig(level=logging.INFO)
+    for handler in logging.getLogger().handlers:
+        if type(handler) is logging.StreamHandler:
+            handler.setFormatter(logging.Formatter("%(message)s"))
+    logging.getLogger("absl").setLevel(logging.WARNING)
 
 
 def load_config(name: str, overrides: list[str]) -> ConfigDict:
@@ -102,6 +110,7 @@ def nearest_setting(name: str) -> str:
     keys = setting_names()
     name = name.removeprefix(SETTING.strip("-"))
     last = {key.split(".")[-1]: key for key in reversed(keys)}
+    last |= {group.split(".")[-1]: f"{group}.*" for key in keys for group in [key.rpartition(".")[0]] if group}
     found = nearest(name, keys) if "." in name else ""
     alike = nearest(name.split(".")[-1], last)
     if alike and (not found or found.split(".")[-1] != alike):

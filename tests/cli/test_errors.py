@@ -3,6 +3,7 @@
 import errno
 
 import pytest
+from ml_collections import ConfigDict
 
 from sirjax.cli.errors import EXTRAS, one_line
 from tests.test_repository import ROOT
@@ -15,6 +16,10 @@ from tests.test_repository import ROOT
         (
             PermissionError(errno.EACCES, "Permission denied", "out/a"),
             "out/a: permission denied: name another place, or have its permissions changed",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "out/.x.npz._lb7ts4z.tmp"),
+            "out/x.npz: permission denied: name another place, or have its permissions changed",
         ),
         (PermissionError("read the terms, then add --i-may-share"), "read the terms, then add --i-may-share"),
         (
@@ -46,6 +51,15 @@ from tests.test_repository import ROOT
 )
 def test_one_line_with_the_remedy(error, text):
     assert one_line(error) == text
+
+
+def test_a_run_with_the_settings_of_another_version_is_recognized():
+    with pytest.raises(AttributeError) as caught:
+        _ = ConfigDict({"uv_size": 16}).albedo_maps
+    text = one_line(caught.value)
+    assert text == (
+        "the settings lack albedo_maps: another version of sirjax wrote them; configs/default.py shows what belongs there"
+    )
 
 
 def test_endless_messages_are_cut():

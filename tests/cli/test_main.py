@@ -86,7 +86,7 @@ def test_an_interruption_is_told_with_what_to_do(monkeypatch, capsys, tmp_path):
 
     monkeypatch.setattr("sirjax.cli.train.run", interrupted)
     assert cli.main(["train", "--config", "sir", "--workdir", str(tmp_path)]) == 130
-    told = "sirjax train: interrupted: the same command, started again, goes on where it was\n"
+    told = "sirjax train: interrupted: the same command, started again, goes on from its last checkpoint\n"
     assert capsys.readouterr().err == told
 
 

@@ -14,4 +14,4 @@ def test_help_lists_every_data_set(capsys):
 def test_an_unknown_data_set_is_refused_with_the_known_ones(capsys):
     with pytest.raises(SystemExit):
         main(["prepare", "photos", "raw", "--out", "out"])
-    assert "invalid choice: 'photos'" in capsys.readouterr().err
+    assert "unknown WHAT 'photos': choose from synthetic, identity-folders, " in capsys.readouterr().err

@@ -44,6 +44,7 @@ def test_config_files_load_by_path(tmp_path):
         ),
         ("batch_size=8", "unknown setting --config.batch_size: did you mean --config.data.batch_size? See"),
         ("losses.margin=1", "unknown setting --config.losses.margin: did you mean --config.sir.margin? See"),
+        ("losses.sir=1", "unknown setting --config.losses.sir: did you mean --config.sir.*? See"),
         ("qqqqq=1", "unknown setting --config.qqqqq: see configs/default.py, which has all"),
         (
             "camera=1",
