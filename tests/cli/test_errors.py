@@ -58,7 +58,8 @@ def test_a_run_with_the_settings_of_another_version_is_recognized():
         _ = ConfigDict({"uv_size": 16}).albedo_maps
     text = one_line(caught.value)
     assert text == (
-        "the settings lack albedo_maps: another version of sirjax wrote them; configs/default.py shows what belongs there"
+        "the settings lack albedo_maps: another version of sirjax wrote them; configs/default.py shows what belongs "
+        "there"
     )
 
 
