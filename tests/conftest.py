@@ -29,6 +29,13 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def programs_of_one_module():
+    """Forgets compiled programs after each module: a worker that kept all would grow to 7 GB."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="module")
 def debug_networks():
     """Whoever asks for preset "tiny" gets "debug": the same parts, compiled in half the time."""
