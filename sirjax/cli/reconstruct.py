@@ -29,7 +29,8 @@ from sirjax.cli.reconstructing.session import Session
 from sirjax.cli.reconstructing.stream import Search
 from sirjax.cli.reconstructing.video_job import VideoSettings
 from sirjax.cli.reconstructing.videos import is_video, reconstruct_videos
-from sirjax.cli.reconstructing.writing import FaceWriter, Outputs
+from sirjax.cli.reconstructing.writing import MAPS, TEXTURES, FaceWriter, Outputs
+from sirjax.export.maps import FILES
 from sirjax.export.mesh_files import FORMATS
 from sirjax.networks.mtcnn import MTCNN
 from sirjax.photo import MAX_MEGAPIXELS
@@ -60,6 +61,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--csv", action="store_true", help="also write faces.csv: coefficients, pose and landmarks of every face"
     )
     parser.add_argument("--jsonl", action="store_true", help="the same as faces.jsonl, one JSON object a line")
+    parser.add_argument(
+        "--texture",
+        choices=TEXTURES,
+        default="albedo",
+        help="colors of the meshes: predicted albedo (default), or the photo where it shows the face",
+    )
+    parser.add_argument(
+        "--maps", default="", metavar="LIST", help=f"of {','.join(MAPS)}: in the pixels of the crop and of the photo"
+    )
+    parser.add_argument("--map-files", choices=FILES, default="png", help="16-bit PNG (default), or NumPy's .npy")
     parser.add_argument("--no-pictures", action="store_true", help="leave out the sheets and overlays")
     parser.add_argument(
         "--min-face-size",
@@ -173,7 +184,15 @@ def read_outputs(args: argparse.Namespace) -> Outputs:
     """
     if args.eye_distance_mm is not None:
         check_eye_distance(args.eye_distance_mm)
-    return Outputs(parse_formats(args.formats), not args.no_pictures, args.backend, args.eye_distance_mm)
+    return Outputs(
+        formats=parse_list("--formats", args.formats, FORMATS),
+        pictures=not args.no_pictures,
+        backend=args.backend,
+        eye_distance_mm=args.eye_distance_mm,
+        texture=args.texture,
+        maps=parse_list("--maps", args.maps, MAPS) if args.maps else (),
+        map_files=args.map_files,
+    )
 
 
 def read_search(args: argparse.Namespace) -> Search:
@@ -209,17 +228,16 @@ def open_predictor(args: argparse.Namespace) -> Predictor:
     return Predictor.of_run(trained, batch_size=args.batch, detector=detector)
 
 
-def parse_formats(text: str) -> tuple[str, ...]:
-    """The formats of a comma-separated list.
+def parse_list(option: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of a comma-separated list.
 
     Raises:
-      ValueError: if one is unknown.
+      ValueError: if one is unknown, or there is none.
     """
-    formats = tuple(word.strip().lower() for word in text.split(",") if word.strip())
-    unknown = [word for word in formats if word not in FORMATS]
-    if unknown or not formats:
-        raise ValueError(f"--formats {text!r}: give some of {','.join(FORMATS)}, separated by commas")
-    return formats
+    words = tuple(word.strip().lower() for word in text.split(",") if word.strip())
+    if not words or set(words) - set(known):
+        raise ValueError(f"{option} {text!r}: give some of {','.join(known)}, separated by commas")
+    return words
 
 
 def report(counts: Counter, number: int, kind: str, seconds: float, out: Path) -> None:

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from sirjax.export.files import software
 from sirjax.export.glb import write_glb
 from sirjax.export.mesh import TexturedMesh, textured_mesh
@@ -21,6 +24,8 @@ def write_face(
     face_model: FaceModel,
     provenance: Provenance,
     formats: tuple[str, ...] = FORMATS,
+    *,
+    texture: Float[np.ndarray, "U U 3"] | None = None,
 ) -> list[Path]:
     """Writes NAME_neutral.* (model frame, no expression), NAME_posed.* (as turned in the photo) and NAME.npz.
 
@@ -31,6 +36,7 @@ def write_face(
       face_model: the face model that it was made with.
       provenance: recorded in the .npz; the licence in all files.
       formats: of `FORMATS`.
+      texture: of the meshes, in [0, 1]; None for the albedo.
 
     Returns:
       The files written.
@@ -51,7 +57,7 @@ def write_face(
         "posed": (face.posed_vertices, "camera frame of the photo"),
     }
     for pose, (vertices, frame) in shapes.items():
-        mesh = textured_mesh(face_model, vertices * size, face.albedo)
+        mesh = textured_mesh(face_model, vertices * size, face.albedo if texture is None else texture)
         comment = f"{unit}; {frame}: x right, y up, z to the viewer"
         written += write_mesh(folder, f"{name}_{pose}", mesh, face_model, provenance, formats, comment=comment)
     if "npz" in formats:

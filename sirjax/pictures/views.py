@@ -5,17 +5,20 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
 from jaxtyping import Float, UInt8
 
 from sirjax.geometry.camera import clip_positions
 from sirjax.morphable.model import FaceModel
-from sirjax.pictures.draw import PAPER, Color, to_uint8
+from sirjax.pictures.draw import PAPER, Color
 from sirjax.pictures.grid import heat_map
-from sirjax.pictures.in_photo import draw, vertex_normals
+from sirjax.pictures.in_photo import vertex_normals
+from sirjax.render import renderer
 from sirjax.render.interpolate import interpolate
 from sirjax.render.rasterize import rasterize
 from sirjax.render.shading import NEUTRAL_LIGHT
-from sirjax.types import NO_TRIANGLE, Rendering
+from sirjax.types import NO_TRIANGLE
 
 CLAY = (0.80, 0.77, 0.72)
 FRONT, THREE_QUARTERS, SIDE = 0.0, 45.0, 90.0  # yaw in degrees; the face turns to the image's right
@@ -41,8 +44,8 @@ def clay_view(
       background: around the head.
       backend: see `sirjax.render.rasterize`.
     """
-    rendering = _view(face_model, vertices, np.asarray(face_model.mean_albedo), yaw, size, backend)
-    return _shrunk(_clay(np.asarray(rendering.normals)), np.asarray(rendering.mask), background)
+    normals, mask = _view(face_model, vertices, face_model.mean_albedo, yaw, size, backend, "normals")
+    return np.asarray(_shrunk(_clay(normals), mask, background))
 
 
 def textured_view(
@@ -56,8 +59,7 @@ def textured_view(
     backend: str = "auto",
 ) -> UInt8[np.ndarray, "size size 3"]:
     """As `clay_view`, showing an albedo map in [0, 1] under even light."""
-    rendering = _view(face_model, vertices, albedo, yaw, size, backend)
-    return _shrunk(np.asarray(rendering.albedo), np.asarray(rendering.mask), background)
+    return np.asarray(_shrunk(*_view(face_model, vertices, albedo, yaw, size, backend, "albedo"), background))
 
 
 def error_view(
@@ -82,8 +84,9 @@ def error_view(
         backend=backend,
     )
     values = np.asarray(values[0])
-    relief = 0.55 + 0.45 * _clay(values[..., :3]).mean(axis=-1, keepdims=True)
-    return _shrunk(heat_map(values[..., 3], reach) / 255.0 * relief, np.asarray(mask[0], np.float32), background)
+    relief = 0.55 + 0.45 * np.asarray(_clay(values[..., :3])).mean(axis=-1, keepdims=True)
+    tinted = np.float32(heat_map(values[..., 3], reach) / 255.0 * relief)
+    return np.asarray(_shrunk(tinted, np.asarray(mask[0], np.float32), background))
 
 
 @partial(jax.jit, static_argnames=("image_size", "backend"))
@@ -96,15 +99,31 @@ def _interpolated(projected, attributes, triangles, *, image_size, backend):
 def _view(
     face_model: FaceModel,
     vertices: Float[np.ndarray, "V 3"],
-    albedo: Float[np.ndarray, "U U 3"],
+    albedo: Float[np.ndarray, "U U 3"] | Float[Array, "U U 3"],
     yaw: float,
     size: int,
     backend: str,
-) -> Rendering:
-    """The turned mesh at twice the size, for smooth edges once shrunk."""
+    what: str,
+) -> tuple[Float[Array, "H W 3"], Float[Array, "H W"]]:
+    """What is seen of the turned mesh (a field of `Rendering`) and where, at twice the size, for smooth edges."""
     projected, normals = _placed(face_model, vertices, yaw, 2 * size)
-    light = np.asarray(NEUTRAL_LIGHT)
-    return draw(face_model, projected, normals, albedo, light, (2 * size, 2 * size), backend=backend)
+    return _seen(
+        *(jnp.asarray(array, jnp.float32)[None] for array in (projected, normals, albedo, NEUTRAL_LIGHT)),
+        face_model.triangles,
+        face_model.uv,
+        face_model.uv_triangles,
+        image_size=(2 * size, 2 * size),
+        backend=backend,
+        what=what,
+    )
+
+
+@partial(jax.jit, static_argnames=("image_size", "backend", "what"))
+def _seen(projected, normals, albedo, light, triangles, uv, uv_triangles, *, image_size, backend, what):
+    """One field of a rendering, and its mask: what is not asked for is not computed."""
+    parts = {"triangles": triangles, "uv": uv, "uv_triangles": uv_triangles}
+    rendering = renderer.render(projected, normals, albedo, light, **parts, image_size=image_size, backend=backend)
+    return getattr(rendering, what)[0], rendering.mask[0]
 
 
 def place_in_view(
@@ -131,19 +150,22 @@ def _placed(
     return place_in_view(face_model, vertices, yaw, side), normals
 
 
-def _clay(normals: Float[np.ndarray, "H W 3"]) -> Float[np.ndarray, "H W 3"]:
+@jax.jit
+def _clay(normals: Float[ArrayLike, "H W 3"]) -> Float[Array, "H W 3"]:
     """Matte clay under a main light from the upper left and a weak one from the right, a little darker at the rim."""
-    key, fill = np.array([-0.45, 0.55, 0.70]), np.array([0.80, 0.10, 0.45])
-    lit = 0.30 + 0.72 * np.maximum(normals @ key, 0.0) + 0.20 * np.maximum(normals @ fill, 0.0)
-    rim = 0.75 + 0.25 * np.maximum(normals[..., 2], 0.0)
-    return (lit * rim)[..., None] * np.array(CLAY)
+    x, y, z = jnp.moveaxis(jnp.asarray(normals), -1, 0)
+    key = jnp.maximum(-0.45 * x + 0.55 * y + 0.70 * z, 0.0)
+    fill = jnp.maximum(0.80 * x + 0.10 * y + 0.45 * z, 0.0)
+    shade = (0.30 + 0.72 * key + 0.20 * fill) * (0.75 + 0.25 * jnp.maximum(z, 0.0))
+    return shade[..., None] * jnp.array([[CLAY]])
 
 
+@partial(jax.jit, static_argnames="background")
 def _shrunk(
-    image: Float[np.ndarray, "H W 3"], mask: Float[np.ndarray, "H W"], background: Color
-) -> UInt8[np.ndarray, "H2 W2 3"]:
+    image: Float[ArrayLike, "H W 3"], mask: Float[ArrayLike, "H W"], background: Color
+) -> UInt8[Array, "H2 W2 3"]:
     """Half the size, over the background: four pixels become one, which smooths the outline."""
-    inside = np.asarray(mask, np.float32)[..., None]
-    full = np.clip(image, 0.0, 1.0) * inside + np.array(background) / 255.0 * (1 - inside)
+    inside = jnp.asarray(mask)[..., None]
+    full = jnp.clip(jnp.asarray(image), 0.0, 1.0) * inside + jnp.array([[background]]) / 255.0 * (1 - inside)
     half = full.reshape(full.shape[0] // 2, 2, full.shape[1] // 2, 2, 3).mean(axis=(1, 3))
-    return to_uint8(half)
+    return jnp.rint(half * 255.0).astype(jnp.uint8)

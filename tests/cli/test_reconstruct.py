@@ -250,10 +250,10 @@ def test_a_failed_write_becomes_a_row_and_the_others_go_on(sirjax, tmp_path, mon
     make_photo(tmp_path / "in/b.png", 1)
     write_face = writing.write_face
 
-    def full_disk(folder, *rest):
+    def full_disk(folder, *rest, **options):
         if folder.name == "a":
             raise OSError("no space left")
-        return write_face(folder, *rest)
+        return write_face(folder, *rest, **options)
 
     monkeypatch.setattr(writing, "write_face", full_disk)
     assert sirjax("in", "--no-pictures", "--formats", "npz") == 2
@@ -336,3 +336,14 @@ def test_a_folder_for_the_results_has_to_be_named(sirjax, tmp_path, capsys):
     make_photo(tmp_path / "a.png", 1)
     assert command.main(["reconstruct", "a.png", "--checkpoint", "runs/sir"]) == 1
     assert "--out is missing: name a folder for the results" in capsys.readouterr().err
+
+
+def test_textures_and_maps_come_on_request(sirjax, tmp_path, capsys):
+    make_photo(tmp_path / "a.png", 1)
+    assert sirjax("a.png", "--texture", "photo", "--maps", "depth", "--formats", "glb", "--no-pictures") == 0
+    assert {path.name for path in (tmp_path / "out/a").iterdir()} == {
+        "face0_neutral.glb", "face0_posed.glb", "face0_texture_shares.png",
+        "face0_depth_crop.png", "face0_depth_photo.png",
+    }  # fmt: skip
+    assert sirjax("a.png", "--maps", "depth,color") == 1
+    assert "--maps 'depth,color': give some of depth,normals" in capsys.readouterr().err

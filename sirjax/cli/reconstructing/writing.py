@@ -5,18 +5,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from sirjax.cli.outputs import Row
 from sirjax.cli.reconstructing.profile import Profile
 from sirjax.export.files import write_image
+from sirjax.export.maps import write_map
 from sirjax.export.mesh_files import FORMATS, write_face
 from sirjax.export.parameters import Provenance
 from sirjax.photo import Photo
+from sirjax.pictures.draw import to_uint8
 from sirjax.pictures.in_photo import overlay, render_in_photo
+from sirjax.pictures.maps import surface_maps
+from sirjax.pictures.photo_texture import photo_texture
 from sirjax.pictures.sheet import reconstruction_sheet
 from sirjax.predictor import Predictor
 from sirjax.reconstruction import FaceReconstruction
+
+TEXTURES = ("albedo", "photo")
+MAPS = ("depth", "normals")
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,9 @@ class Outputs:
     pictures: bool = True
     backend: str = "auto"  # that draws
     eye_distance_mm: float | None = None  # makes the meshes metric
+    texture: str = "albedo"  # of the meshes; or "photo"
+    maps: tuple[str, ...] = ()  # of `MAPS`
+    map_files: str = "png"  # or "npy"
 
 
 class FaceWriter:
@@ -70,10 +80,35 @@ class FaceWriter:
             with self._profile.part("write", 0):
                 for name, picture in pictures:
                     write_image(folder / name, picture)
-        with self._profile.part("write", len(faces)):
-            for i, face in enumerate(faces):
-                name, provenance = f"face{i}", self.provenance(source)
-                write_face(folder, name, face, self.face_model, provenance, self.outputs.formats)
+        for i, face in enumerate(faces):
+            texture = self._texture(folder / f"face{i}_texture_shares.png", image, face)
+            with self._profile.part("write"):
+                provenance, formats = self.provenance(source), self.outputs.formats
+                write_face(folder, f"face{i}", face, self.face_model, provenance, formats, texture=texture)
+            self._maps(folder, f"face{i}", image.shape[:2], face)
+
+    def _texture(
+        self, shares_path: Path, image: UInt8[np.ndarray, "H W 3"], face: FaceReconstruction
+    ) -> Float[np.ndarray, "U U 3"] | None:
+        """The photo as a texture, where asked for; also writes which texel comes from where."""
+        if self.outputs.texture == "albedo":
+            return None
+        with self._profile.part("draw", 0):
+            texture = photo_texture(image, face, self.face_model, backend=self.outputs.backend)
+        with self._profile.part("write", 0):
+            write_image(shares_path, to_uint8(texture.shares))
+        return texture.image
+
+    def _maps(self, folder: Path, name: str, photo_size: tuple[int, int], face: FaceReconstruction) -> None:
+        """Depth and normals, in the pixels of the crop and of the photo."""
+        if not self.outputs.maps:
+            return
+        for image, size in (("crop", face.crop.shape[:2]), ("photo", photo_size)):
+            with self._profile.part("draw", 0):
+                maps = surface_maps(face, self.face_model, image, size, backend=self.outputs.backend)
+            with self._profile.part("write", 0):
+                for kind in self.outputs.maps:
+                    write_map(folder / f"{name}_{kind}_{image}.{self.outputs.map_files}", getattr(maps, kind))
 
     def _pictures(
         self, title: str, image: UInt8[np.ndarray, "H W 3"], faces: list[FaceReconstruction]

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import trimesh
 
@@ -44,3 +45,31 @@ def test_an_eye_distance_makes_faces_metric(tmp_path):
 def test_the_row_of_a_face_leaves_unknown_things_out():
     row = face_row(3, FACE, "a", Photo(IMAGE, PhotoHeader("PNG", 260, 240), ("grey",)))
     assert row == {"status": "ok", "face": 3, "folder": "a", "width": 260, "height": 240, "message": "grey"}
+
+
+def test_the_photo_can_be_the_texture(tmp_path):
+    photo = np.zeros((240, 260, 3), np.uint8)
+    photo[..., 0] = 200
+    writer(formats=("ply", "npz"), pictures=False, texture="photo").write(tmp_path / "a", "a.png", "a", photo, [FACE])
+    mesh = trimesh.load(tmp_path / "a/face0_posed.ply", process=False)
+    np.testing.assert_allclose(np.median(mesh.visual.vertex_colors, axis=0), [200, 0, 0, 255], atol=3)
+    shares = cv2.imread(str(tmp_path / "a/face0_texture_shares.png"))
+    np.testing.assert_allclose(shares.sum(axis=-1), 255, atol=2)
+    with np.load(tmp_path / "a/face0.npz") as data:
+        np.testing.assert_array_equal(data["albedo"], FACE.albedo)  # the numbers stay those of the networks
+
+
+def test_maps_are_written_for_the_crop_and_the_photo(tmp_path):
+    maps = {"maps": ("depth", "normals"), "formats": ("npz",), "pictures": False}
+    writer(**maps).write(tmp_path / "a", "a.png", "a", IMAGE, [FACE])
+    for image, size in (("crop", (112, 96)), ("photo", (240, 260))):
+        depth = cv2.imread(str(tmp_path / f"a/face0_depth_{image}.png"), cv2.IMREAD_UNCHANGED)
+        normals = cv2.imread(str(tmp_path / f"a/face0_normals_{image}.png"), cv2.IMREAD_UNCHANGED)
+        assert (depth.shape, depth.dtype) == (size, np.uint16)
+        assert normals.shape == (*size, 3)
+        np.testing.assert_array_equal(depth == 0, (normals == 0).all(axis=-1))
+    writer(**maps, map_files="npy").write(tmp_path / "b", "a.png", "a", IMAGE, [FACE])
+    exact = np.load(tmp_path / "b/face0_depth_photo.npy")
+    seen = np.isfinite(exact)
+    np.testing.assert_array_equal(seen, depth > 0)
+    np.testing.assert_allclose((depth[seen] - 32768.0) / 100, exact[seen], atol=0.006)
