@@ -108,6 +108,7 @@ def set_damaged_aside(root: Path) -> None:
 
 def _unreadable(checkpoint: Path, parts: Sequence[str]) -> str | None:
     """Reads everything, without a device; what goes wrong, or None."""
+    checkpoint = checkpoint.resolve()  # orbax refuses relative paths, tensorstore those with ".."
     for part in parts:
         try:
             if part == METADATA:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +85,14 @@ def test_without_a_list_everything_is_read(run, harm):
     assert intact.damage(folder) is None
     HARMS[harm](data_files(folder / "training")[0])
     assert re.match(r"training cannot be read \(.+\)", intact.damage(folder))
+
+
+def test_everything_is_read_by_any_path(run, monkeypatch):
+    (run / "checkpoints" / "3" / intact.SUMS).unlink()
+    (run / "link").symlink_to(run / "checkpoints" / "3")
+    monkeypatch.chdir(run)
+    for path in (run / ".." / "run" / "checkpoints" / "3", run / "link", Path("checkpoints/3")):
+        assert intact.damage(path) is None
 
 
 def test_a_missing_part_is_seen_without_a_list(run):
