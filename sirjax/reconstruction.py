@@ -154,7 +154,7 @@ def remodeled(
     """The same face with other coefficients (whitened), its geometry computed anew; None leaves the face's own."""
     shape = face.shape if shape is None else np.asarray(shape, np.float32)
     expression = face.expression if expression is None else np.asarray(expression, np.float32)
-    geometry = _geometry(face_model, Coefficients(shape[None], expression[None]), face.camera)
+    geometry = _geometry(face_model, Coefficients(jnp.asarray(shape)[None], jnp.asarray(expression)[None]), face.camera)
     computed = {name: np.asarray(value[0]) for name, value in geometry.items()}
     return replace(face, shape=shape, expression=expression, **computed)
 

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 
 from sirjax.cli.outputs import key
@@ -21,7 +22,10 @@ from sirjax.predictor import AlignedFace
 from sirjax.reconstruction import eye_distance_of
 
 FOLDER = "people"  # in the folder of results
-COLUMNS = ("person", "photo", "weight", "distance_mm", "confidence", "person_spread_mm", "person_photos")
+COLUMNS: tuple[str, ...] = (
+    *("person", "photo", "weight", "distance_mm"),
+    *("confidence", "person_spread_mm", "person_photos"),
+)
 
 
 @dataclass
@@ -101,7 +105,7 @@ class People:
         folder = self._folder / person.name
         folder.mkdir(exist_ok=True)
         distance = self._writer.outputs.eye_distance_mm
-        landmarks = np.asarray(landmarks_of(face_model, fused.vertices[None])[0])
+        landmarks = np.asarray(landmarks_of(face_model, jnp.asarray(fused.vertices)[None])[0])
         write_person(
             folder,
             fused,
