@@ -19,6 +19,7 @@ import inspect
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -163,7 +164,7 @@ def _wrong_value(message: str, config: ConfigDict) -> str:
     named = re.search(re.escape(SETTING) + r"([\w.]+)", message)
     if named is None or named[1] not in _keys(config):
         return message
-    value = config
+    value: Any = config
     for name in named[1].split("."):
         value = value[name]
     return f"{message}; give a {type(value).__name__}, such as {value!r}"
