@@ -24,9 +24,9 @@ STD = jnp.linspace(8.0, 1.0, 8)  # mm, of each shape coefficient over people
 ABLATIONS = {  # what counts how much, beside the true shapes; `weighted` is about the update of the centers
     "true shapes only": {},
     "softmax": {"softmax": 0.02},
-    "softmax + centers": {"softmax": 0.02, "center": 0.01},
-    "softmax + weighted centers": {"softmax": 0.02, "center": 0.01, "weighted": True},
-    "softmax + weighted centers + KL": {"softmax": 0.02, "center": 0.01, "weighted": True, "kl": 0.02},
+    "softmax + centers": {"softmax": 0.02, "center": 0.002},
+    "softmax + weighted centers": {"softmax": 0.02, "center": 0.002, "weighted": True},
+    "softmax + weighted centers + KL": {"softmax": 0.02, "center": 0.002, "weighted": True, "kl": 0.02},
 }
 
 
