@@ -29,7 +29,7 @@ def write_noise_records(path, names, *, seed=0, rejected=None):
 def random_run():
     """A run that has learned nothing but gives every image its own code."""
     model = dome_face_model()
-    networks = make_networks("tiny", num_shape=model.num_shape, num_expression=model.num_expression, uv_size=16)
+    networks = make_networks("debug", num_shape=model.num_shape, num_expression=model.num_expression, uv_size=16)
     params = jax.jit(networks.init)(jax.random.key(0, impl="rbg"), jnp.zeros((1, 112, 96, 3)))["params"]
     rng = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: leaf + 0.05 * rng.normal(size=leaf.shape).astype(np.float32), params)

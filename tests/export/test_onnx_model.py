@@ -60,7 +60,7 @@ def in_jax(crops):
 def assert_same(got, want):
     assert set(got) == set(want) == set(OUTPUTS["mesh"])
     for name, value in want.items():
-        assert len(value) == 1 or np.ptp(value) > 0.01, name
+        assert len(value) == 1 or np.ptp(value) > 1e-3, name  # far above the tolerance below
         np.testing.assert_allclose(got[name], value, atol=1e-4, rtol=1e-5, err_msg=name)
 
 
