@@ -29,15 +29,20 @@ class Collective:
     overlaps: bool
 
 
+def operations(program: str) -> list[tuple[str, bool, list[tuple[str, str]]]]:
+    """(kind, whether it is a start, [(element, dims) of each array of its result]) of each collective of a program."""
+    return [(kind, bool(start), _ARRAY.findall(result)) for result, kind, start in _OPERATION.findall(program)]
+
+
 def collectives_of(program: str, num_devices: int) -> list[Collective]:
     """The collectives of a program's text, in its order; all of its devices are taken to be in one group."""
     found = []
-    for result, kind, start in _OPERATION.findall(program):
-        sizes = [array_bytes(element, dims) for element, dims in _ARRAY.findall(result) if element in BYTES]
+    for kind, start, arrays in operations(program):
+        sizes = [array_bytes(element, dims) for element, dims in arrays if element in BYTES]
         if start and kind != "all-reduce":
             sizes = sizes[len(sizes) // 2 :]  # the result of a start is the operands, then the results
         factor = num_devices if kind == "reduce-scatter" else 1
-        found.append(Collective(kind, factor * sum(sizes), len(sizes), bool(start)))
+        found.append(Collective(kind, factor * sum(sizes), len(sizes), start))
     return found
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from sirjax.cli.reconstructing.camera import check_display, watch
 from sirjax.cli.reconstructing.face_table import KINDS
-from sirjax.cli.reconstructing.inputs import find_inputs, read_ahead, read_given
+from sirjax.cli.reconstructing.inputs import find_inputs, read_given
 from sirjax.cli.reconstructing.photos import reconstruct_photos
 from sirjax.cli.reconstructing.profile import Profile
 from sirjax.cli.reconstructing.session import Session
@@ -37,8 +37,6 @@ from sirjax.photo import MAX_MEGAPIXELS
 from sirjax.predictor import Predictor
 from sirjax.reconstruction import check_eye_distance
 from sirjax.training.setup import load_run
-
-__all__ = ["add_arguments", "read_ahead", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -42,6 +42,8 @@ def claim(workdir: Path, config: ConfigDict) -> None:
         workdir.mkdir(parents=True, exist_ok=True)
         checkpoint.save_config(workdir, config.to_dict())
     hosts.wait_for_all("settings written")
+    if hosts.is_first():
+        return
     if not (workdir / checkpoint.CONFIG).exists():
         raise ValueError(f"{workdir} is another directory on the first host; --workdir must be one that all hosts see")
     _require_same(workdir, config)

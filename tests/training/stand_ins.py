@@ -1,7 +1,6 @@
 """Networks that compile in a second, batches for them, and tests that want more devices than this process has."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.benchmarks.collectives import operations
 from sirjax import decode as decoding
 from sirjax.training.optimizer import make_optimizer
 from sirjax.training.terms import Frozen, Method
@@ -23,10 +23,6 @@ EIGHT = "8-devices"  # id of the parameter: pytest -k selects it
 SIZE = (8, 8)  # of the images
 ROOT = Path(__file__).parents[2]
 METHOD = Method(renders=False, compares_features=False)  # whole but for the drawing
-
-COLLECTIVE = re.compile(
-    r"= (.*?) (all-gather|all-reduce|reduce-scatter|all-to-all|collective-permute|collective-broadcast)(?:-start)?\("
-)
 
 
 def counts(*wanted: int):
@@ -94,6 +90,6 @@ def run_on_eight(test_file: str) -> str:
 def collectives(text):
     """[(operation, [shape of each array])] of a compiled program."""
     return [
-        (name, [tuple(int(n) for n in dims.split(",") if n) for dims in re.findall(r"[a-z]+\d+\[([\d,]*)\]", result)])
-        for result, name in COLLECTIVE.findall(text)
+        (kind, [tuple(int(n) for n in dims.split(",") if n) for _, dims in arrays])
+        for kind, _, arrays in operations(text)
     ]

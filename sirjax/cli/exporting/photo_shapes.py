@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sirjax.cli.reconstruct import read_ahead
+from sirjax.cli.reconstructing.inputs import read_ahead
 from sirjax.photo import MAX_MEGAPIXELS, PhotoError
 from sirjax.predictor import AlignedFace, Predictor
 
