@@ -2,10 +2,15 @@
 
 import os
 import signal
+from pathlib import Path
 
-# Several virtual CPU devices, so that data-parallel code is tested without special hardware. Before JAX starts.
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+# Before JAX starts. Several virtual CPU devices, so that data-parallel code is tested without special hardware; little
+# optimization by LLVM, because most tests compile for longer than they compute.
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Shared by the workers and the programs that tests start, and kept for the next run.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "compiled"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
 import hypothesis
 import jax

@@ -178,13 +178,12 @@ def test_killed_ten_times_at_random_it_ends_with_the_same_bytes(tmp_path):
     for _ in range(10):
         before = len(list(parts.glob("part-*")))
         process = subprocess.Popen(script(root, out, workers=2), env=environment(), start_new_session=True)
-        # Any time from its first new part on (or a random time after its start, once all parts are there).
-        deadline = time.monotonic() + 30
-        while process.poll() is None and before < 30 and time.monotonic() < deadline:
-            if len(list(parts.glob("part-*"))) > before:
-                break
-            time.sleep(0.005)
-        time.sleep(moment.uniform(0, 0.15) if before < 30 else moment.uniform(0.5, 2.5))
+        # Once so many new parts are there (or a random time after its start, when none is missing any more): counted
+        # in parts and not in seconds, so that a fast machine does not end before it is killed.
+        wanted = before + moment.randint(1, 3)
+        deadline = time.monotonic() + (moment.uniform(0.5, 2.5) if before == 30 else 30)
+        while process.poll() is None and len(list(parts.glob("part-*"))) < wanted and time.monotonic() < deadline:
+            time.sleep(0.002)
         if process.poll() is None:
             kills += 1
         process.send_signal(signal.SIGKILL)  # the main process only: its workers must end by themselves

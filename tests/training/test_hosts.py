@@ -94,7 +94,9 @@ class Run:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-        environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={4 // num_hosts}"}
+        environment = os.environ | {
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={4 // num_hosts} --xla_backend_optimization_level=0"
+        }
         command = [sys.executable, "-m", "sirjax.cli.main", "train", "--config", str(self._config), "--quiet"]
         command += ["--workdir", str(workdir), "--coordinator", coordinator, "--num-hosts", str(num_hosts)]
         self.processes = [
