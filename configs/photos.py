@@ -20,7 +20,15 @@ def get_config(stage: str = "sir") -> Any:
       ValueError: for another stage.
     """
     config = demo.get_config(stage)
+    augment(config)
+    config.schedule.steps = 4000 if stage == "warmup" else 2500
+    return config
+
+
+def augment(config: Any) -> None:
+    """Sets the changes that every photo is seen through: what holds for a photo taken a little differently."""
     augmentation = config.data.augmentation
+    augmentation.mirror = 0.5
     augmentation.shift = 2.0
     augmentation.rotation = 6.0
     augmentation.scale = 0.05
@@ -30,8 +38,3 @@ def get_config(stage: str = "sir") -> Any:
     augmentation.hue = 0.02
     augmentation.blur = 0.7
     augmentation.occlusion = 0.2
-    if stage == "warmup":
-        config.schedule.steps = 4000
-    else:
-        config.schedule.steps = 2500
-    return config
