@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 
 from configs import demo as settings
-from sirjax.cli.evaluate_benchmark import evaluate_records
+from sirjax.cli.evaluating.benchmark import evaluate_records
 from sirjax.cli.main import main as sirjax
 from sirjax.evaluation.bootstrap import Interval
 from sirjax.evaluation.shape_error import FACE_RADIUS

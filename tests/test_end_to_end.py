@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs import demo
-from sirjax.cli.evaluate_benchmark import read_images
+from sirjax.cli.evaluating.benchmark import read_images
 from sirjax.cli.main import main as sirjax
 from sirjax.data.images import decode_image
 from sirjax.data.records import open_records

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from sirjax.cli.codes import load_codes, read_codes, save_codes
+from sirjax.cli.evaluating.codes import load_codes, read_codes, save_codes
 from sirjax.data.images import decode_image
 from sirjax.data.records import RecordSource
 from sirjax.evaluation.codes import Codes

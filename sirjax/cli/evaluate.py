@@ -13,11 +13,11 @@ from sirjax.cli.kinds import add_kinds
 
 # What -> (module, one line of help).
 KINDS = {
-    "verification": ("sirjax.cli.evaluate_verification", "do two photos show one person? LFW, CFP, YTF, any pairs"),
-    "benchmark": ("sirjax.cli.evaluate_benchmark", "a run on rendered people whose true shape is known"),
-    "landmarks": ("sirjax.cli.evaluate_landmarks", "68 points of a run, or anybody's points beside true ones"),
-    "distinctiveness": ("sirjax.cli.evaluate_distinctiveness", "the conditions of Table I, for any set of shapes"),
-    "scans": ("sirjax.cli.evaluate_scans", "shapes of a run, of codes or of mesh files against 3D scans"),
+    "verification": ("sirjax.cli.evaluating.verification", "do two photos show one person? LFW, CFP, YTF, any pairs"),
+    "benchmark": ("sirjax.cli.evaluating.benchmark", "a run on rendered people whose true shape is known"),
+    "landmarks": ("sirjax.cli.evaluating.landmarks", "68 points of a run, or anybody's points beside true ones"),
+    "distinctiveness": ("sirjax.cli.evaluating.distinctiveness", "the conditions of Table I, for any set of shapes"),
+    "scans": ("sirjax.cli.evaluating.scans", "shapes of a run, of codes or of mesh files against 3D scans"),
 }
 
 

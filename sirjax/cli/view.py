@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sirjax.cli.view_faces import StoredFace, distances, face_model_of, read_folder, viewed
-from sirjax.cli.view_truth import errors, find_truths
+from sirjax.cli.viewing.faces import StoredFace, distances, face_model_of, read_folder, viewed
+from sirjax.cli.viewing.truth import errors, find_truths
 from sirjax.export.files import software
 from sirjax.morphable.model import FaceModel
 from sirjax.report.viewer import Viewer

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sirjax.cli import main as command
-from tests.cli.stored_faces import write_face, write_model
+from tests.cli.viewing.stored_faces import write_face, write_model
 from tests.report.pages import parse, words
 
 

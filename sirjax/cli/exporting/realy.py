@@ -22,9 +22,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from data_prep.face_models.meshes import place_on_surface
+from sirjax.cli.evaluating.shape_sets import read_obj_triangles, read_obj_vertices
 from sirjax.cli.exporting import benchmark
 from sirjax.cli.exporting.photo_shapes import PhotoShape
-from sirjax.cli.shape_sets import read_obj_triangles, read_obj_vertices
 from sirjax.export import realy
 from sirjax.export.toolkit_mesh import Problem, Topology, topology_of, write_plain_obj
 from sirjax.morphable.model import FaceModel

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from sirjax import decode
+from sirjax.cli.evaluating.shape_sets import read_obj_triangles, read_obj_vertices
 from sirjax.cli.exporting import benchmark, realy
 from sirjax.cli.main import main
-from sirjax.cli.shape_sets import read_obj_triangles, read_obj_vertices
 from sirjax.export.realy import keypoint_positions, read_keypoints, triangle_rows, write_keypoints
 from sirjax.export.toolkit_mesh import topology_of, write_plain_obj
 from sirjax.morphable.model import landmarks_of

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sirjax.cli.mesh_files import MESHES, check_size, read_mesh
-from sirjax.cli.view_faces import StoredFace, neutral_vertices
+from sirjax.cli.viewing.faces import StoredFace, neutral_vertices
 from sirjax.evaluation.closest_point import Surface
 from sirjax.evaluation.scan_error import CROP_RADIUS, proper_triangles, scan_error
 from sirjax.morphable.model import NOSE_TIP, FaceModel, landmarks_of

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from sirjax.cli.codes import face_model_of, load_codes, make_reader, read_codes, save_codes
+from sirjax.cli.evaluating.codes import face_model_of, load_codes, make_reader, read_codes, save_codes
 from sirjax.data.images import decode_image
 from sirjax.data.records import open_records
 from sirjax.evaluation.codes import Codes

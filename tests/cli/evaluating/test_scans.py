@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from sirjax.cli.codes import save_codes
+from sirjax.cli.evaluating.codes import save_codes
 from sirjax.cli.main import main
 from sirjax.data.sample import FORMAT_VERSION
 from sirjax.evaluation.codes import Codes

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import UInt8
 
-from sirjax.cli.verification import Evaluation, check_line
+from sirjax.cli.evaluating.verify import Evaluation, check_line
 from sirjax.data.images import decode_image
 from sirjax.data.records import JoinedRecords, RecordSource
 from sirjax.evaluation.bootstrap import Interval

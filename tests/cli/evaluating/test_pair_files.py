@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_prep.pairs import Pair, pairs_to_text
-from sirjax.cli.pair_files import read_pair_list, with_training_pairs
+from sirjax.cli.evaluating.pair_files import read_pair_list, with_training_pairs
 from sirjax.evaluation.verification import TRAIN_ONLY
 
 FORMS = {

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from sirjax.cli import evaluate_verification
-from sirjax.cli.codes import read_codes, save_codes
+from sirjax.cli.evaluating import verification as evaluate_verification
+from sirjax.cli.evaluating.codes import read_codes, save_codes
 from sirjax.cli.main import main
 from sirjax.data.records import open_records
 from sirjax.evaluation.codes import Codes

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sirjax.cli.scan_jobs import Case, Options, compare
+from sirjax.cli.evaluating.scan_jobs import Case, Options, compare
 from sirjax.evaluation.bootstrap import Interval
 from sirjax.evaluation.scan_summary import CED, KINDS, STATISTICS, Measured, ScanSummary, tip_is_doubtful
 from sirjax.report import Curve, Meshes, MeshView, Page, Plot, Table

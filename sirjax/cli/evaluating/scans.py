@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sirjax.cli.codes import load_codes, read_codes
+from sirjax.cli.evaluating.codes import load_codes, read_codes
+from sirjax.cli.evaluating.scan_inputs import cases_of_records, mean_faces, read_cases, read_tips, shapes_of
+from sirjax.cli.evaluating.scan_jobs import Case, Options, measure_all
+from sirjax.cli.evaluating.scan_report import build_page, table_rows
 from sirjax.cli.mesh_files import unit_mm
-from sirjax.cli.scan_inputs import cases_of_records, mean_faces, read_cases, read_tips, shapes_of
-from sirjax.cli.scan_jobs import Case, Options, measure_all
-from sirjax.cli.scan_report import build_page, table_rows
 from sirjax.data.records import open_records, read_manifest
 from sirjax.evaluation.closest_point import fcpw_is_installed
 from sirjax.evaluation.scan_error import protocol_string

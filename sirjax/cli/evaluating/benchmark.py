@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sirjax import decode as decoding
-from sirjax.cli.codes import make_reader
+from sirjax.cli.evaluating.codes import make_reader
 from sirjax.data.images import decode_image
 from sirjax.data.records import open_records
 from sirjax.evaluation.summary import EvaluationResult, evaluate_identities

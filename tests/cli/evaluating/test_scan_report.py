@@ -1,7 +1,7 @@
 import numpy as np
 
-from sirjax.cli.scan_jobs import Case, Options, measure
-from sirjax.cli.scan_report import build_page, table_rows
+from sirjax.cli.evaluating.scan_jobs import Case, Options, measure
+from sirjax.cli.evaluating.scan_report import build_page, table_rows
 from sirjax.evaluation.scan_summary import summarize
 from tests.scans import face
 

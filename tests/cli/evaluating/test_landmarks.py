@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from sirjax.cli.evaluate_landmarks import draw
-from sirjax.cli.landmark_inputs import Faces
+from sirjax.cli.evaluating.landmark_inputs import Faces
+from sirjax.cli.evaluating.landmarks import draw
 from sirjax.cli.main import main
 from sirjax.evaluation.landmark_error import nme
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from sirjax.cli import shape_sets
-from sirjax.cli.codes import load_codes, save_codes
-from sirjax.cli.shape_sets import read_identities, read_obj_triangles, read_obj_vertices, read_shapes
+from sirjax.cli.evaluating import shape_sets
+from sirjax.cli.evaluating.codes import load_codes, save_codes
+from sirjax.cli.evaluating.shape_sets import read_identities, read_obj_triangles, read_obj_vertices, read_shapes
 from sirjax.evaluation.codes import Codes
 from sirjax.export.toolkit_mesh import write_plain_obj
 from sirjax.morphable.storage import fingerprint, save_face_model

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sirjax.cli.verification import Subject, evaluate
-from sirjax.cli.verification_page import build_page
+from sirjax.cli.evaluating.verification_page import build_page
+from sirjax.cli.evaluating.verify import Subject, evaluate
 from sirjax.data.records import open_records
 from sirjax.evaluation.codes import Codes
 from sirjax.evaluation.pair_lists import PairList

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from sirjax.cli.codes import save_codes
+from sirjax.cli.evaluating.codes import save_codes
 from sirjax.cli.main import main
 from sirjax.evaluation.codes import Codes
 from sirjax.evaluation.distinctiveness import distinctiveness

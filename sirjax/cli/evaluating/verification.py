@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from sirjax.cli.codes import face_model_of, load_codes, read_codes
-from sirjax.cli.pair_files import read_pair_list, with_training_pairs
-from sirjax.cli.verification import DESCRIPTORS, Evaluation, Subject, check_line, evaluate
-from sirjax.cli.verification_page import build_page
+from sirjax.cli.evaluating.codes import face_model_of, load_codes, read_codes
+from sirjax.cli.evaluating.pair_files import read_pair_list, with_training_pairs
+from sirjax.cli.evaluating.verification_page import build_page
+from sirjax.cli.evaluating.verify import DESCRIPTORS, Evaluation, Subject, check_line, evaluate
 from sirjax.data.records import JoinedRecords, RecordSource, open_records
 from sirjax.evaluation import recognition
 from sirjax.evaluation.bootstrap import Interval

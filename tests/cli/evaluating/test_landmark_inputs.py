@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from sirjax.cli import landmark_inputs
-from sirjax.cli.codes import save_codes
-from sirjax.cli.landmark_inputs import read_faces
+from sirjax.cli.evaluating import landmark_inputs
+from sirjax.cli.evaluating.codes import save_codes
+from sirjax.cli.evaluating.landmark_inputs import read_faces
 from sirjax.data.alignment import transform_points
 from sirjax.data.writing import write_records
 from sirjax.evaluation.codes import Codes

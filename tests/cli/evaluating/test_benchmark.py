@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from sirjax.cli import evaluate_benchmark as evaluate
+from sirjax.cli.evaluating import benchmark as evaluate
 from sirjax.cli.main import main
 from sirjax.data.synthetic import write_synthetic_set
 from sirjax.morphable.storage import fingerprint, save_face_model

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from sirjax.cli.codes import face_model_of, load_codes, read_codes
+from sirjax.cli.evaluating.codes import face_model_of, load_codes, read_codes
 from sirjax.cli.mesh_files import read_mesh
 from sirjax.data.records import open_records
 from sirjax.evaluation.codes import Codes, vertex_descriptors, whitened

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sirjax.cli.codes import load_codes
-from sirjax.cli.scan_jobs import Case, Shapes
+from sirjax.cli.evaluating.codes import load_codes
+from sirjax.cli.evaluating.scan_jobs import Case, Shapes
 from sirjax.evaluation.codes import Codes
 from sirjax.morphable import FaceModel
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from sirjax.cli.verification import Subject, check_line, evaluate
+from sirjax.cli.evaluating.verify import Subject, check_line, evaluate
 from sirjax.data.records import open_records
 from sirjax.evaluation import verification
 from sirjax.evaluation.codes import Codes

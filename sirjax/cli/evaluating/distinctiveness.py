@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sirjax.cli.shape_sets import ShapeSet, read_shapes
+from sirjax.cli.evaluating.shape_sets import ShapeSet, read_shapes
 from sirjax.evaluation import conditions
 from sirjax.evaluation.bootstrap import Interval
 from sirjax.evaluation.spread import FIGURES, PairSet, Spread, distances, make_pair_set, spread, spread_intervals

@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 
 from data_prep.landmark_files import FIRST_PIXEL, parse_pts
 from data_prep.source import Rejected
-from sirjax.cli.codes import load_codes, read_codes
+from sirjax.cli.evaluating.codes import load_codes, read_codes
 from sirjax.data.alignment import invert, transform_points
 from sirjax.data.images import decode_image
 from sirjax.data.records import RecordSource, Sample, open_records

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from sirjax.cli.codes import save_codes
-from sirjax.cli.scan_inputs import cases_of_records, mean_faces, read_cases, read_tips, shapes_of
+from sirjax.cli.evaluating.codes import save_codes
+from sirjax.cli.evaluating.scan_inputs import cases_of_records, mean_faces, read_cases, read_tips, shapes_of
 from sirjax.evaluation.codes import Codes
 from sirjax.morphable import builtin_face_model, landmarks_of, neutral_vertices
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sirjax.cli.view_faces import cut, distances, face_model_of, read_folder, viewed
-from tests.cli.stored_faces import MODEL, write_face, write_model
+from sirjax.cli.viewing.faces import cut, distances, face_model_of, read_folder, viewed
+from tests.cli.viewing.stored_faces import MODEL, write_face, write_model
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sirjax.cli.scan_inputs import shapes_of
-from sirjax.cli.scan_jobs import Case, Options, compare, measure, measure_all
+from sirjax.cli.evaluating.scan_inputs import shapes_of
+from sirjax.cli.evaluating.scan_jobs import Case, Options, compare, measure, measure_all
 from sirjax.evaluation.scan_summary import Measured
 from sirjax.morphable import builtin_face_model
 from tests.scans import face, write_obj

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from sirjax.cli.landmark_inputs import Faces, read_faces
+from sirjax.cli.evaluating.landmark_inputs import Faces, read_faces
 from sirjax.data.alignment import transform_points
 from sirjax.evaluation import landmark_error
 from sirjax.evaluation.bootstrap import Interval

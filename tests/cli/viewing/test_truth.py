@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sirjax.cli.view_faces import read_folder, viewed
-from sirjax.cli.view_truth import errors, find_truths
-from tests.cli.stored_faces import MODEL, write_face
+from sirjax.cli.viewing.faces import read_folder, viewed
+from sirjax.cli.viewing.truth import errors, find_truths
+from tests.cli.viewing.stored_faces import MODEL, write_face
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The kinds of `sirjax evaluate` and what they read and write."""
