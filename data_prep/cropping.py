@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from data_prep.source import Entry, RawImage, Rejected
+from sirjax.constants import IMAGE_SIZE, NUM_LANDMARKS
 from sirjax.data import alignment
 from sirjax.data.images import encode_image
 from sirjax.data.sample import Sample
 from sirjax.photo import Photo, PhotoError, PhotoHeader, decode_photo, turn_points
-from sirjax.types import IMAGE_SIZE, NUM_LANDMARKS
 
 MAX_ENLARGEMENT = 6.0  # crop pixels per photo pixel: the face is then about 14 pixels wide
 MAX_SHARE_OUTSIDE = 0.25  # of the landmarks: jaws are cut off by the edge, whole faces are not

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.parts import Row, read_digests, read_part
+from sirjax.constants import IMAGE_SIZE
 from sirjax.data import alignment
 from sirjax.data.sample import Sample
-from sirjax.types import IMAGE_SIZE
 
 SAME_PLACE = 0.25  # of the crop's width, between the centers of two crops of one face
 SAME_LANDMARKS = 2.0  # crop pixels, mean distance

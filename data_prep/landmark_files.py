@@ -21,8 +21,8 @@ from jaxtyping import Float
 from data_prep.identity_folders import printable, read_photo_file, walk_photos
 from data_prep.raw_files import read_bytes
 from data_prep.source import Entry, RawImage, Rejected
+from sirjax.constants import NUM_LANDMARKS
 from sirjax.photo import SUFFIXES
-from sirjax.types import NUM_LANDMARKS
 
 FIRST_PIXEL = 1.0  # where `.pts` files begin to count
 MAX_PTS_BYTES = 1 << 20

@@ -14,7 +14,7 @@ from jaxtyping import Float, Shaped
 
 from data_prep.raw_files import read_bytes
 from data_prep.source import Rejected
-from sirjax.types import NUM_LANDMARKS
+from sirjax.constants import NUM_LANDMARKS
 
 MAX_MEBIBYTES = 16  # the files of 300W-LP and AFLW2000-3D have a few hundred kilobytes at most
 

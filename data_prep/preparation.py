@@ -27,10 +27,10 @@ from data_prep.part_worker import Settings
 from data_prep.parts import PartsError, PartStore, read_digests, read_part, storage_advice
 from data_prep.source import Entry, HasSideFiles, Source
 from data_prep.workers import Made, Task, make_parts
+from sirjax.constants import IMAGE_SIZE
 from sirjax.data.records import MANIFEST, RecordsError, RecordSource, open_records, read_manifest
 from sirjax.data.sample import Sample
 from sirjax.data.writing import RecordWriter
-from sirjax.types import IMAGE_SIZE
 
 ENGINE_VERSION = 1  # raised when the same input gives other bytes than before
 PART_ENTRIES = 256

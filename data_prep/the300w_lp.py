@@ -21,7 +21,7 @@ from data_prep import tfrecord
 from data_prep.matlab import landmarks_from_matlab
 from data_prep.source import Entry, RawImage, Rejected
 from data_prep.w300_lp import LICENCE, PAGE
-from sirjax.types import NUM_LANDMARKS
+from sirjax.constants import NUM_LANDMARKS
 
 SCALE = 450.0  # landmarks are stored as shares of the photo's side
 FIELDS = ("landmarks_2d", "landmarks_3d", "landmarks_origin")

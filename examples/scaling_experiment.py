@@ -20,11 +20,12 @@ import optax
 
 import sirjax
 from configs import default
+from sirjax.constants import IMAGE_SIZE
 from sirjax.training import setup
 from sirjax.training.parallel import DEVICES, parallel_step, replicate, split_batch
 from sirjax.training.state import initial_state
 from sirjax.training.step import make_train_step
-from sirjax.types import IMAGE_SIZE, Batch
+from sirjax.types import Batch
 
 
 def random_batch(size, num_identities, rng):

@@ -5,12 +5,13 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Bool, Float
 
+from sirjax.constants import IMAGE_SIZE, TEMPLATE_POINTS
 from sirjax.geometry import camera as cameras
 from sirjax.geometry import mesh
 from sirjax.morphable import model as morphable
 from sirjax.morphable import texture
 from sirjax.render import renderer
-from sirjax.types import IMAGE_SIZE, TEMPLATE_POINTS, Camera, Coefficients, NetworkOutput, Rendering
+from sirjax.types import Camera, Coefficients, NetworkOutput, Rendering
 
 
 @struct.dataclass

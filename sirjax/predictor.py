@@ -14,13 +14,14 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from sirjax import decode as decoding
+from sirjax.constants import IMAGE_SIZE
 from sirjax.data import alignment
 from sirjax.morphable import model as morphable
 from sirjax.networks.batches import in_batches, split
 from sirjax.networks.mtcnn import MTCNN, Detections
 from sirjax.reconstruction import FaceReconstruction
 from sirjax.training.setup import TrainedRun
-from sirjax.types import IMAGE_SIZE, NetworkOutput
+from sirjax.types import NetworkOutput
 
 SMALL_FACE = 0.5  # photo pixels per crop pixel below which a face is so small that the crop is mostly made up
 MOSTLY_INSIDE = 0.7  # share of the crop that has to lie in the photo

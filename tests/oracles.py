@@ -4,8 +4,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from sirjax.constants import IMAGE_SIZE, TEMPLATE_POINTS
 from sirjax.networks.mtcnn import Detections
-from sirjax.types import IMAGE_SIZE, TEMPLATE_POINTS, NetworkOutput
+from sirjax.types import NetworkOutput
 from tests.face_models import dome_face_model
 
 MODEL = dome_face_model(grid=9)

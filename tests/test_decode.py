@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from sirjax import decode as decoding
+from sirjax.constants import IMAGE_SIZE, TEMPLATE_POINTS
 from sirjax.morphable import model as morphable
 from sirjax.render.shading import NEUTRAL_LIGHT
-from sirjax.types import IMAGE_SIZE, TEMPLATE_POINTS, NetworkOutput
+from sirjax.types import NetworkOutput
 from tests.face_models import dome_face_model
 
 FACE_MODEL = dome_face_model()

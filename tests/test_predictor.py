@@ -8,12 +8,13 @@ import pytest
 import skimage.data
 
 from sirjax import decode
+from sirjax.constants import IMAGE_SIZE
 from sirjax.data.alignment import DETECTOR_BOX
 from sirjax.networks.model import make_networks
 from sirjax.networks.mtcnn import MTCNN
 from sirjax.pictures.in_photo import overlay, render_in_photo
 from sirjax.predictor import Predictor, align_box, align_center, align_landmarks, align_points
-from sirjax.types import IMAGE_SIZE, Camera, Coefficients
+from sirjax.types import Camera, Coefficients
 from tests.oracles import MODEL, TEMPLATE, UV, GivenFaces, Oracle, answers
 from tests.reconstructions import rotation, similarity
 

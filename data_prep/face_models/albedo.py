@@ -12,10 +12,10 @@ import scipy.ndimage
 from jaxtyping import Bool, Float, Int
 
 from data_prep.face_models.raw import EYE, MOUTH, SKIN, TEETH
+from sirjax.constants import NO_TRIANGLE
 from sirjax.geometry.camera import clip_positions
 from sirjax.render.interpolate import interpolate
 from sirjax.render.rasterize import rasterize
-from sirjax.types import NO_TRIANGLE
 
 UV_SIZE = 256
 _SKIN, _LIPS, _BROWS = (0.72, 0.53, 0.44), (0.58, 0.30, 0.29), (0.30, 0.21, 0.16)

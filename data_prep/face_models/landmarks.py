@@ -9,9 +9,9 @@ from scipy.interpolate import RBFInterpolator
 
 from data_prep.face_models.meshes import place_on_surface, triangle_normals
 from data_prep.face_models.raw import Landmarks
+from sirjax.constants import NUM_LANDMARKS
 from sirjax.morphable.builtin import builtin_face_model
 from sirjax.morphable.model import landmarks_of
-from sirjax.types import NUM_LANDMARKS
 
 MIN_KNOWN = 8  # fewer do not tell a face's proportions
 _ASSIGNMENT = re.compile(r"^\s*(\d+)\s*=\s*(\d+)")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from sirjax.types import NUM_LANDMARKS
+from sirjax.constants import NUM_LANDMARKS
 
 SKIN, EYE, MOUTH, TEETH = range(4)  # what a vertex is part of; decides its color where a model has none
 UNKNOWN = -1  # vertex number of a landmark that the files do not tell

@@ -32,6 +32,7 @@ import jax.numpy as jnp
 
 from configs import default
 from experiments.benchmarks.collectives import bytes_on_the_wire, collectives_of
+from sirjax.constants import IMAGE_SIZE
 from sirjax.files import write_text
 from sirjax.morphable.builtin import builtin_face_model
 from sirjax.networks.vgg16 import VGG16_LAYERS
@@ -42,7 +43,7 @@ from sirjax.training.optimizer import make_schedule
 from sirjax.training.parallel import parallel_step
 from sirjax.training.state import TrainState, initial_state
 from sirjax.training.terms import Frozen
-from sirjax.types import IMAGE_SIZE, Batch
+from sirjax.types import Batch
 
 RESULTS = Path(__file__).parent / "compiled_steps.json"
 PLATFORMS = ("cpu", "cuda", "tpu")

@@ -28,6 +28,7 @@ import numpy as np
 
 from configs import default
 from experiments.benchmarks.train_step import random_batch, time_step
+from sirjax.constants import IMAGE_SIZE, NUM_LANDMARKS
 from sirjax.data import pipeline
 from sirjax.data.device import DeviceBatches
 from sirjax.data.images import decode_image
@@ -40,7 +41,6 @@ from sirjax.training import setup
 from sirjax.training.optimizer import make_optimizer, make_schedule
 from sirjax.training.state import initial_state
 from sirjax.training.step import make_train_step
-from sirjax.types import IMAGE_SIZE, NUM_LANDMARKS
 
 WARMUP_BATCHES = 12  # more than any loader keeps ready
 

@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from sirjax.constants import IMAGE_SIZE
 from sirjax.networks.model import Preset, make_networks
-from sirjax.types import IMAGE_SIZE, NetworkOutput
+from sirjax.types import NetworkOutput
 
 
 def main() -> None:

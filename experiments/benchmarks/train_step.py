@@ -20,6 +20,7 @@ import numpy as np
 
 from configs import default
 from sirjax import decode as decoding
+from sirjax.constants import NO_IDENTITY
 from sirjax.data import pipeline
 from sirjax.data.synthetic import write_synthetic_set
 from sirjax.morphable import model as morphable
@@ -29,7 +30,7 @@ from sirjax.training import setup, terms
 from sirjax.training.optimizer import make_optimizer, make_schedule
 from sirjax.training.state import initial_state
 from sirjax.training.step import make_train_step
-from sirjax.types import NO_IDENTITY, Batch, Coefficients
+from sirjax.types import Batch, Coefficients
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from sirjax.types import IMAGE_SIZE, TEMPLATE_POINTS
+from sirjax.constants import IMAGE_SIZE, TEMPLATE_POINTS
 
 TEMPLATE = np.asarray(TEMPLATE_POINTS, np.float64)  # [5, 2] eye centers, nose tip, mouth corners of the aligned crop
 # Where boxes land in aligned crops (left, top, right, bottom), medians: the box of the 68 landmarks over 1,207 photos

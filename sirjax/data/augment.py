@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from sirjax.constants import NUM_LANDMARKS
 from sirjax.data import alignment
-from sirjax.types import NUM_LANDMARKS
 
 _SWAPS = [(i, 16 - i) for i in range(8)]  # jaw
 _SWAPS += [(17 + i, 26 - i) for i in range(5)]  # eyebrows

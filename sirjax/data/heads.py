@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from sirjax.constants import IMAGE_SIZE
 from sirjax.data.backgrounds import random_color, smooth_noise
 from sirjax.data.scenes import Person
-from sirjax.types import IMAGE_SIZE
 
 LONG_HAIR = 0.45  # hair_length above which hair falls beside the face
 _V, _U = np.mgrid[0 : IMAGE_SIZE[0], 0 : IMAGE_SIZE[1]].astype(np.float32)

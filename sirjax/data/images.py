@@ -11,7 +11,7 @@ import numpy as np
 import simplejpeg
 from jaxtyping import UInt8
 
-from sirjax.types import IMAGE_SIZE
+from sirjax.constants import IMAGE_SIZE
 
 JPEG_QUALITY = 95
 

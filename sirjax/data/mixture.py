@@ -23,7 +23,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Bool, Int
 
-from sirjax.types import NO_IDENTITY
+from sirjax.constants import NO_IDENTITY
 
 SHARES = ("balanced", "paper_literal", "proportional")
 _IDENTITY, _LANDMARK = 0, 1  # streams of random numbers

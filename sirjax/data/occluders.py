@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from sirjax.constants import IMAGE_SIZE
 from sirjax.data.backgrounds import random_color, smooth_noise
 from sirjax.data.scenes import Person
-from sirjax.types import IMAGE_SIZE
 
 _FRACTION_BITS = 4  # cv2 draws at 1/16 px
 _SHADOW = np.array([1.5, 1.0])  # where shadows fall, px

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from sirjax.constants import IMAGE_SIZE, NO_IDENTITY, NUM_LANDMARKS
 from sirjax.data import augment, images, workers
 from sirjax.data.mixture import Mixture
 from sirjax.data.sources import Sources
-from sirjax.types import IMAGE_SIZE, NO_IDENTITY, NUM_LANDMARKS, Batch
+from sirjax.types import Batch
 
 __all__ = ["BatchStream", "Sources", "TrainingBatches", "batches"]
 

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.data import sample as samples
 from sirjax.data.sample import FORMAT_VERSION, Sample, Truth
-from sirjax.types import NO_IDENTITY
 
 __all__ = ["JoinedRecords", "RecordSource", "RecordsError", "Sample", "Truth", "open_records", "read_manifest"]
 

@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from sirjax.types import NO_IDENTITY, NUM_LANDMARKS
+from sirjax.constants import NO_IDENTITY, NUM_LANDMARKS
 
 FORMAT_VERSION = "1.0.0"
 DATASET_NAME = "sirjax_records"

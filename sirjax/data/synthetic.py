@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sirjax.constants import IMAGE_SIZE
 from sirjax.data import backgrounds, heads, occluders, photograph, scenes
 from sirjax.data.records import JoinedRecords, RecordSource, open_records
 from sirjax.data.sample import Sample, Truth
@@ -31,7 +32,7 @@ from sirjax.decode import render_face
 from sirjax.morphable import model as morphable
 from sirjax.morphable.storage import fingerprint
 from sirjax.morphable.texture import resize_albedo
-from sirjax.types import IMAGE_SIZE, Camera, Coefficients
+from sirjax.types import Camera, Coefficients
 
 BATCH_SIZE = 32  # fixed: another size could round the last bit differently, and the same seed must give the same bytes
 SUPERSAMPLING = 2

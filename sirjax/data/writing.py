@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from sirjax.constants import IMAGE_SIZE, NO_IDENTITY, NUM_LANDMARKS
 from sirjax.data import description, records
 from sirjax.data import sample as samples
 from sirjax.data.sample import Sample
 from sirjax.files import umask
-from sirjax.types import IMAGE_SIZE, NO_IDENTITY, NUM_LANDMARKS
 
 SHARD_BYTES = 64 * 2**20
 

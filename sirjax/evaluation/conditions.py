@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import stats
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.evaluation.bootstrap import Interval, bootstrap_mean
 from sirjax.evaluation.codes import gram
-from sirjax.types import NO_IDENTITY
 
 FEWEST_FOR_CENTER = 4  # samples of a person, for a center of the others and a rank correlation
 _TINY_VARIANCE = 1e-8  # inside the logarithm, as in the loss

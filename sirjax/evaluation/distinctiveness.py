@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float, Int
 
-from sirjax.types import NO_IDENTITY
+from sirjax.constants import NO_IDENTITY
 
 
 @dataclasses.dataclass(frozen=True)

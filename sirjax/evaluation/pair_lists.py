@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sirjax.types import NO_IDENTITY
+from sirjax.constants import NO_IDENTITY
 
 
 @dataclasses.dataclass(frozen=True)

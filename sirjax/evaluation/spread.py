@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from sirjax.types import NO_IDENTITY
+from sirjax.constants import NO_IDENTITY
 
 MAX_PAIRS = 1_000_000
 _BLOCK = 1 << 23  # numbers held while distances are computed: 64 MB

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from sirjax.types import NO_IDENTITY
+from sirjax.constants import NO_IDENTITY
 
 DISTANCES = ("euclidean", "cosine")
 TRAIN_ONLY = -1  # fold of pairs that only choose the threshold, as LFW's View 1 has them

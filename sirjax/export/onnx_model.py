@@ -16,13 +16,13 @@ import numpy as np
 from jaxtyping import Float
 
 from sirjax import decode as decoding
+from sirjax.constants import NUM_LANDMARKS
 from sirjax.export.onnx_graph import OPSET, Graph, run_onnx
 from sirjax.export.program import CODES, INPUT, MESH, OUTPUTS, about_face_model, faces_of
 from sirjax.files import write_bytes
 from sirjax.morphable import model as morphable
 from sirjax.networks.model import IMAGE_MEAN, IMAGE_STD, NUM_STAGES, STRIDE, FaceNetworks
 from sirjax.networks.sphere import kernel_and_padding
-from sirjax.types import NUM_LANDMARKS
 
 FORMAT = "sirjax-onnx-v1"
 LEVELS = (CODES, MESH)

@@ -21,6 +21,7 @@ from jax import export
 from jaxtyping import Array, Float
 
 from sirjax import decode as decoding
+from sirjax.constants import IMAGE_SIZE, TEMPLATE_POINTS
 from sirjax.export.files import software
 from sirjax.files import write_bytes, write_text
 from sirjax.geometry import camera as cameras
@@ -28,14 +29,14 @@ from sirjax.geometry.camera import CameraTemplate
 from sirjax.morphable import model as morphable
 from sirjax.morphable.coefficients import to_millimeters
 from sirjax.morphable.storage import fingerprint
-from sirjax.types import IMAGE_SIZE, TEMPLATE_POINTS, NetworkOutput, Rendering
+from sirjax.types import NetworkOutput, Rendering
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 FORMAT = "sirjax-program-v1"
 CODES, MESH, RENDERING = LEVELS = ("codes", "mesh", "rendering")  # how far a program goes; each has all before it
 INPUT = (
     "aligned RGB crops, float32 in [0, 1] (not bytes, not normalized); eyes, nose tip and mouth corners lie on the "
-    "template of sirjax.types.TEMPLATE_POINTS"
+    "template of sirjax.constants.TEMPLATE_POINTS"
 )
 _CODES = {
     "shape": "identity coefficients, whitened (standard deviations of the prior)",

@@ -17,9 +17,9 @@ from jaxtyping import Float, Int
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial.transform import Rotation
 
+from sirjax.constants import NUM_LANDMARKS
 from sirjax.export.toolkit_mesh import Problem
 from sirjax.files import write_text
-from sirjax.types import NUM_LANDMARKS
 
 NUM_KEYPOINTS = 85
 NUM_SUBJECTS = 100

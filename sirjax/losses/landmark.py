@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sirjax.types import NUM_LANDMARKS
+from sirjax.constants import NUM_LANDMARKS
 
 NUM_CONTOUR = 17  # points 0-16 of the 68: the jaw line, whose place on the face depends on the annotator's view
 NORMS = ("mse", "l2_mean", "frobenius_paper")

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from sirjax.types import NO_IDENTITY
+from sirjax.constants import NO_IDENTITY
 
 KINDS = ("softmax", "cosface", "arcface")
 

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.geometry.rotation import euler_from_rotation
-from sirjax.types import NO_IDENTITY
 
 CONFIDENCE_FORMS = ("paper", "relu_cos")
 _TINY_VARIANCE = 1e-8  # inside the logarithm: a mode on which the whole batch agrees costs much, not infinitely much

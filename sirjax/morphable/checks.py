@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sirjax.types import NUM_LANDMARKS
+from sirjax.constants import NUM_LANDMARKS
 
 # key -> shape; letters are dimensions that must agree wherever they appear.
 _SHAPES: dict[str, tuple[str | int, ...]] = {

@@ -15,11 +15,12 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from sirjax.constants import IMAGE_SIZE
 from sirjax.networks.albedo_decoder import PAPER_CHANNELS, PAPER_LAYERS, AlbedoDecoder, DecoderLayer
 from sirjax.networks.confidence import ConfNet, LightConfNet
 from sirjax.networks.heads import AlbedoHead, NonIdentityHead, ShapeHead
 from sirjax.networks.sphere import Stages
-from sirjax.types import IMAGE_SIZE, NetworkOutput
+from sirjax.types import NetworkOutput
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB in [0, 1]
 IMAGE_STD = (0.229, 0.224, 0.225)

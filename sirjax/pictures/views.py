@@ -9,6 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, UInt8
 
+from sirjax.constants import NO_TRIANGLE
 from sirjax.geometry.camera import clip_positions
 from sirjax.morphable.model import FaceModel
 from sirjax.pictures.draw import PAPER, Color
@@ -18,7 +19,6 @@ from sirjax.render import renderer
 from sirjax.render.interpolate import interpolate
 from sirjax.render.rasterize import rasterize
 from sirjax.render.shading import NEUTRAL_LIGHT
-from sirjax.types import NO_TRIANGLE
 
 CLAY = (0.80, 0.77, 0.72)
 FRONT, THREE_QUARTERS, SIDE = 0.0, 45.0, 90.0  # yaw in degrees; the face turns to the image's right

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from sirjax.constants import NO_TRIANGLE
 from sirjax.geometry.camera import clip_positions
 from sirjax.render.interpolate import interpolate
 from sirjax.render.rasterize import rasterize
-from sirjax.types import NO_TRIANGLE
 
 SIDES = (128, 256, 512, 1024, 2048)  # pixels
 

@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from sirjax.types import NO_TRIANGLE, Fragments
+from sirjax.constants import NO_TRIANGLE
+from sirjax.types import Fragments
 
 EDGES = ((1, 2), (2, 0), (0, 1))  # edge k lies opposite to corner k
 FLAT = 1e-6  # pixels; an edge that rises less does not cross a line between centers

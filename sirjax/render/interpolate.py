@@ -7,10 +7,11 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
+from sirjax.constants import NO_TRIANGLE
 from sirjax.render.backends import resolve
 from sirjax.render.operation import call_handler, image_operation, same_axes
 from sirjax.render.rasterize import check_triangles
-from sirjax.types import NO_TRIANGLE, Fragments
+from sirjax.types import Fragments
 
 
 def interpolate(

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax.experimental.buffer_callback import buffer_callback
 from jaxtyping import Array, Float, Int
 
-from sirjax.types import NO_TRIANGLE
+from sirjax.constants import NO_TRIANGLE
 
 OLDEST = (0, 3, 3)  # the first one without limits on the image size
 INSTALL = (

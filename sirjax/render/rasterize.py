@@ -12,10 +12,11 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
+from sirjax.constants import NO_TRIANGLE
 from sirjax.render import nvdiffrast, rasterize_xla
 from sirjax.render.backends import available_backends, resolve
 from sirjax.render.operation import call_handler, image_operation, same_axes, vary_like
-from sirjax.types import NO_TRIANGLE, Fragments
+from sirjax.types import Fragments
 
 __all__ = ["available_backends", "rasterize"]
 

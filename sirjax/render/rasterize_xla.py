@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float, Int
 
-from sirjax.types import NO_TRIANGLE
+from sirjax.constants import NO_TRIANGLE
 
 NEVER = np.int32(np.iinfo(np.int32).max)  # a pixel index that scatters drop, a depth that any triangle beats
 BOX_SLACK = 1e-2  # pixels added around boxes, far above float rounding; the edge functions decide

@@ -10,13 +10,14 @@ from flax import struct
 from jax import Array
 from jaxtyping import Float, Int
 
+from sirjax.constants import NO_TRIANGLE
 from sirjax.geometry.camera import clip_positions
 from sirjax.render.antialias import antialias as mix_silhouettes
 from sirjax.render.interpolate import interpolate
 from sirjax.render.rasterize import rasterize
 from sirjax.render.shading import shade
 from sirjax.render.texture import sample_texture
-from sirjax.types import NO_TRIANGLE, Fragments, Rendering
+from sirjax.types import Fragments, Rendering
 
 DEGENERATE = 1e-12  # squared length below which an interpolated normal has no direction
 

@@ -14,12 +14,13 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.losses.total import count_members
 from sirjax.training import identity_table
 from sirjax.training.parallel import Tree
 from sirjax.training.state import TrainState
 from sirjax.training.terms import Method, WholeStep
-from sirjax.types import NO_IDENTITY, Batch, NetworkOutput
+from sirjax.types import Batch, NetworkOutput
 
 
 def into_parts(tree: Tree, num_parts: int) -> Tree:

@@ -26,10 +26,10 @@ from jax import Array
 from jax.sharding import NamedSharding
 from jaxtyping import Float, Int
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.losses import sir
 from sirjax.losses.margin import identity_logits
 from sirjax.training.parallel import DEVICES, Tree, replicated_on, split_over
-from sirjax.types import NO_IDENTITY
 
 CLASS_WEIGHTS = "class_weights"  # name of the parameter
 CHOICES = ("auto", "replicated", "sharded")

@@ -11,9 +11,9 @@ from flax import struct
 from jax import Array
 from jaxtyping import Float, Int
 
+from sirjax.constants import IMAGE_SIZE
 from sirjax.training.identity_table import CLASS_WEIGHTS, ShardedTables, place, shardings
 from sirjax.training.parallel import split_over
-from sirjax.types import IMAGE_SIZE
 
 
 @struct.dataclass

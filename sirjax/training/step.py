@@ -10,12 +10,13 @@ from flax import linen as nn
 from flax import struct
 from jax import Array
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.losses.total import masked_mean, weighted_total
 from sirjax.training import accumulation, identity_table
 from sirjax.training import terms as loss_terms
 from sirjax.training.state import TrainState
 from sirjax.training.terms import Frozen, Method
-from sirjax.types import NO_IDENTITY, Batch
+from sirjax.types import Batch
 
 
 @struct.dataclass

@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
+from sirjax.constants import IMAGE_SIZE
 from sirjax.data import images
 from sirjax.data.sample import Sample, Truth
 from sirjax.data.writing import write_records
-from sirjax.types import IMAGE_SIZE
 
 
 def picture(seed=0):

@@ -3,12 +3,12 @@ import contextlib
 import numpy as np
 import pytest
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.data import images
 from sirjax.data.augment import Augmentation
 from sirjax.data.pipeline import Sources, TrainingBatches, batches
 from sirjax.data.records import open_records
 from sirjax.data.writing import write_records
-from sirjax.types import NO_IDENTITY
 from tests.data.samples import identity_records, landmark_records, sample
 
 

@@ -4,9 +4,9 @@ import pickle
 import numpy as np
 import pytest
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.data.records import RecordsError, open_records
 from sirjax.data.writing import RecordWriter
-from sirjax.types import NO_IDENTITY
 from tests.data.samples import identity_records, landmark_records, sample
 
 

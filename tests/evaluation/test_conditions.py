@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.evaluation.conditions import (
     basis_condition,
     center_condition,
@@ -12,7 +13,6 @@ from sirjax.evaluation.conditions import (
     prior_condition,
 )
 from sirjax.losses import sir
-from sirjax.types import NO_IDENTITY
 
 
 def test_confidence_is_that_of_training(rng):

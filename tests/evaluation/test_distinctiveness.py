@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.evaluation.distinctiveness import distinctiveness
-from sirjax.types import NO_IDENTITY
 
 
 def test_spreads_match_a_loop_over_all_pairs(rng):

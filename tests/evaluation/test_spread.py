@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.evaluation.distinctiveness import distinctiveness
 from sirjax.evaluation.spread import distances, make_pair_set, spread, spread_intervals
-from sirjax.types import NO_IDENTITY
 
 
 def figures_by_loop(distance, same):

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.evaluation import verification
 from sirjax.evaluation.verification import TRAIN_ONLY
-from sirjax.types import NO_IDENTITY
 
 
 def best_accuracy_by_brute_force(distances, same):

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sirjax.constants import TEMPLATE_POINTS
 from sirjax.decode import CameraGains, camera_template, decode
 from sirjax.export import program as programs
 from sirjax.morphable.storage import fingerprint
 from sirjax.networks.model import make_networks
 from sirjax.predictor import AlignedFace, Predictor
-from sirjax.types import TEMPLATE_POINTS, NetworkOutput
+from sirjax.types import NetworkOutput
 from tests.face_models import dome_face_model
 from tests.networks.parameters import count
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.losses import margin
-from sirjax.types import NO_IDENTITY
 from tests.references import losses as reference
 
 identity_loss = jax.jit(margin.identity_loss, static_argnames=("kind", "scale", "margin"))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.geometry.rotation import rotation_from_euler
 from sirjax.losses import sir
-from sirjax.types import NO_IDENTITY
 from tests.references import losses as reference
 
 kl = jax.jit(sir.kl_to_standard_normal)

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.losses import margin, sir
 from sirjax.losses.total import TERMS, LossWeights, masked_mean, weighted_total
-from sirjax.types import NO_IDENTITY
 from tests.references import losses as reference
 
 LABELS = (np.array([True, True, False, False, True, False]), np.array([False, True, True, True, False, False]))

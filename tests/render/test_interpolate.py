@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sirjax.constants import NO_TRIANGLE
 from sirjax.render.interpolate import interpolate
 from sirjax.render.rasterize import rasterize
-from sirjax.types import NO_TRIANGLE
 from tests.render.meshes import bumpy_sheet
 
 SIZE = (14, 12)

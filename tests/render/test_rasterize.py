@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sirjax.constants import NO_TRIANGLE
 from sirjax.render.rasterize import available_backends, rasterize
-from sirjax.types import NO_TRIANGLE
 from tests.references import rasterizer as reference
 from tests.render.meshes import bumpy_sheet, grid_triangles, random_triangles
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from experiments.benchmarks.collectives import operations
 from sirjax import decode as decoding
+from sirjax.constants import NO_IDENTITY
 from sirjax.training.optimizer import make_optimizer
 from sirjax.training.terms import Frozen, Method
-from sirjax.types import NO_IDENTITY, Batch, NetworkOutput
+from sirjax.types import Batch, NetworkOutput
 from tests.face_models import dome_face_model
 
 FACE_MODEL = dome_face_model()

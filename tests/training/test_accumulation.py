@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.training import accumulation
 from sirjax.training.identity_table import ShardedTables
-from sirjax.types import NO_IDENTITY
 from tests.training.stand_ins import batch_of
 from tests.training.test_identity_table import BATCHES, METHOD, C, assert_states_agree, train
 

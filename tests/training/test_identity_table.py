@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.losses import margin, sir
 from sirjax.training import identity_table
 from sirjax.training.identity_table import ShardedTables, choose_tables
 from sirjax.training.parallel import DEVICES, parallel_step, replicate, split_batch
 from sirjax.training.state import initial_state
 from sirjax.training.step import make_train_step
-from sirjax.types import NO_IDENTITY
 from tests.training import stand_ins
 from tests.training.stand_ins import FACE_MODEL, METHOD, FewPixels, batch_of, run_on_eight
 

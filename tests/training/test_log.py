@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.training import log
-from sirjax.types import NO_IDENTITY, Batch
+from sirjax.types import Batch
 from tests.training.full_disk import full_disk
 
 

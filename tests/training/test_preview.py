@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from sirjax import decode as decoding
+from sirjax.constants import NO_IDENTITY
 from sirjax.networks.model import make_networks
 from sirjax.training.preview import MAX_FACES, Preview
 from sirjax.training.terms import Frozen, Method
-from sirjax.types import NO_IDENTITY, Batch
+from sirjax.types import Batch
 from tests.face_models import dome_face_model
 
 

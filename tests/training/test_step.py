@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sirjax import decode as decoding
+from sirjax.constants import NO_IDENTITY
 from sirjax.losses.photometric import pixel_loss
 from sirjax.losses.total import LossWeights
 from sirjax.networks.model import make_networks
@@ -24,7 +25,7 @@ from sirjax.training.terms import (
     read_batch,
     reconstruction_terms,
 )
-from sirjax.types import NO_IDENTITY, Batch
+from sirjax.types import Batch
 from tests.face_models import dome_face_model
 from tests.training import stand_ins
 

@@ -20,12 +20,12 @@ import numpy as np
 from scipy import stats
 
 from sirjax.cli.evaluating.shape_sets import ShapeSet, read_shapes
+from sirjax.constants import NO_IDENTITY
 from sirjax.evaluation import conditions
 from sirjax.evaluation.bootstrap import Interval
 from sirjax.evaluation.spread import FIGURES, PairSet, Spread, distances, make_pair_set, spread, spread_intervals
 from sirjax.files import write_text
 from sirjax.report import Curve, Page, Plot, Table, provenance
-from sirjax.types import NO_IDENTITY
 
 Row = tuple[str, str, str, str]  # condition, figure, value, what it would be if the condition were fulfilled
 

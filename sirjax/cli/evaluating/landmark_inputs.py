@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from data_prep.landmark_files import FIRST_PIXEL, parse_pts
 from data_prep.source import Rejected
 from sirjax.cli.evaluating.codes import load_codes, read_codes
+from sirjax.constants import NO_IDENTITY, NUM_LANDMARKS
 from sirjax.data.alignment import invert, transform_points
 from sirjax.data.images import decode_image
 from sirjax.data.records import RecordSource, Sample, open_records
@@ -22,7 +23,6 @@ from sirjax.evaluation.codes import Codes
 from sirjax.geometry.rotation import euler_from_rotation
 from sirjax.photo import SUFFIXES, PhotoError, read_photo
 from sirjax.training.setup import load_run
-from sirjax.types import NO_IDENTITY, NUM_LANDMARKS
 
 POSES_FILE = "poses.tsv"  # beside records: name, pitch, yaw, roll in degrees
 

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from sirjax.cli.evaluating.codes import face_model_of, load_codes, read_codes
 from sirjax.cli.mesh_files import read_mesh
+from sirjax.constants import NO_IDENTITY
 from sirjax.data.records import open_records
 from sirjax.evaluation.codes import Codes, vertex_descriptors, whitened
 from sirjax.evaluation.conditions import neutral_frontal_confidence
@@ -19,7 +20,6 @@ from sirjax.morphable.builtin import builtin_face_model
 from sirjax.morphable.model import FaceModel
 from sirjax.morphable.storage import fingerprint
 from sirjax.training.setup import load_run
-from sirjax.types import NO_IDENTITY
 
 
 @dataclasses.dataclass(frozen=True)

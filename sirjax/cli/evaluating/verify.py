@@ -8,12 +8,12 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float, Int
 
+from sirjax.constants import NO_IDENTITY
 from sirjax.data.records import JoinedRecords, RecordSource
 from sirjax.evaluation import pair_lists, recognition, verification
 from sirjax.evaluation.codes import Codes, vertex_descriptors
 from sirjax.evaluation.pair_lists import PairList
 from sirjax.evaluation.recognition import Agreement, Comparison, Recognition
-from sirjax.types import NO_IDENTITY
 
 DESCRIPTORS = ("shape", "whitened", "vertices")
 _CHECKED_PAIRS = 256  # whose vertices are computed for the self-check

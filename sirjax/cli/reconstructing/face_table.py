@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from sirjax.cli.outputs import COLUMNS, Row
+from sirjax.constants import NUM_LANDMARKS
 from sirjax.fusion import confidence
 from sirjax.morphable.model import FaceModel
 from sirjax.reconstruction import FaceReconstruction
-from sirjax.types import NUM_LANDMARKS
 
 KINDS = ("csv", "jsonl")
 
