@@ -140,7 +140,7 @@ def decode(
       template: see `camera_template`.
       image_size: height and width of the images the networks saw.
       gains: see `CameraGains`.
-      mirrored: faces to be drawn with their albedo residual mirrored left to right (Sec. 7.6 of docs/losses.md).
+      mirrored: faces to be drawn with their albedo residual mirrored left to right (docs/method.md).
       backend: see `sirjax.render.rasterize`.
     """
     coefficients = Coefficients(shape=output.shape, expression=output.expression)

@@ -115,8 +115,14 @@ def save_onnx(
 
     Args:
       path: where to; an interruption leaves the whole file or none.
-      networks, params, face_model, gains, until: see `export_onnx`.
-      run, licence, licences: for the records; see `program.save_program`.
+      networks: see `export_onnx`, also for the next four.
+      params: of the networks.
+      face_model: that the codes belong to.
+      gains: of the camera.
+      until: how far the graph goes.
+      run: for the records, as the next two; see `program.save_program`.
+      licence: of the file.
+      licences: what else it stands under.
 
     Returns:
       The largest difference from JAX found, on three crops of noise.

@@ -1,4 +1,4 @@
-"""The training losses of the method: pure functions of arrays, one value per sample; see docs/losses.md.
+"""The training losses of the method: pure functions of arrays, one value per sample; see docs/method.md.
 
 None of them knows a network, a face model or a setting: they serve any JAX program. All are here by name, and in
 modules by equation.

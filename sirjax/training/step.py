@@ -46,7 +46,9 @@ def make_train_step(
     A step whose total or gradient is not finite changes nothing but the counters.
 
     Args:
-      networks, optimizer, method: what is trained, how and by which losses.
+      networks: what is trained.
+      optimizer: how.
+      method: by which losses.
       axis_name: of the devices; None: there is one, and it keeps the tables whole.
       accumulate: micro-batches that each device's batch is read in.
       ema_decay: of the moving average of the networks' parameters, reached after some steps; 0: none is kept.

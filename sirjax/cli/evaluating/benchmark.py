@@ -6,7 +6,7 @@ examples:
   sirjax evaluate benchmark runs/sir --records records/heldout --json | jq .
 
 Reports identity verification by Euclidean and cosine distance of shape codes, the neutral shape's error against the
-truth and against the mean face, landmark error (NME), and how distinct the shapes are; see docs/losses.md.
+truth and against the mean face, landmark error (NME), and how distinct the shapes are; see docs/method.md.
 """
 
 import argparse
