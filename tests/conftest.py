@@ -4,9 +4,10 @@ import os
 import signal
 from pathlib import Path
 
-# Before JAX starts. Several virtual CPU devices, so that data-parallel code is tested without special hardware; little
-# optimization by LLVM, because most tests compile for longer than they compute.
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0")
+from tests import compiling
+
+# Before JAX starts. Several virtual devices, so that data-parallel code is tested without special hardware.
+os.environ.setdefault("XLA_FLAGS", compiling.flags(4))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Shared by the workers and the programs that tests start, and kept for the next run.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "compiled"))

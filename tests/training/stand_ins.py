@@ -16,6 +16,7 @@ from sirjax.constants import NO_IDENTITY
 from sirjax.training.optimizer import make_optimizer
 from sirjax.training.terms import Frozen, Method
 from sirjax.types import Batch, NetworkOutput
+from tests import compiling
 from tests.face_models import dome_face_model
 
 FACE_MODEL = dome_face_model()
@@ -81,9 +82,7 @@ def batch_of(identity, seed=0) -> Batch:
 
 def run_on_eight(test_file: str) -> str:
     """Runs the 8-device parameters of a test file in a process with eight virtual devices; returns its output."""
-    environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
-    }
+    environment = os.environ | {"XLA_FLAGS": compiling.flags(8)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test_file, "-k", EIGHT]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr

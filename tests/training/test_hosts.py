@@ -18,6 +18,7 @@ from sirjax.training import hosts
 from sirjax.training.checkpoint import load_network_params
 from sirjax.training.hosts import COMPUTING, ORDER, READING, HangWatch, StopRequest, blame, connect
 from sirjax.training.loop import train
+from tests import compiling
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,9 +95,7 @@ class Run:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-        environment = os.environ | {
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={4 // num_hosts} --xla_backend_optimization_level=0"
-        }
+        environment = os.environ | {"XLA_FLAGS": compiling.flags(4 // num_hosts)}
         command = [sys.executable, "-m", "sirjax.cli.main", "train", "--config", str(self._config), "--quiet"]
         command += ["--workdir", str(workdir), "--coordinator", coordinator, "--num-hosts", str(num_hosts)]
         self.processes = [
