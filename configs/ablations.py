@@ -5,36 +5,42 @@
 
 A variant of the second stage names its losses: `sm` CosFace (L_sm), `c` plain or `wc` weighted centers (L_c, L_wc),
 `kl` the KL term, joined by "+"; `none` has no SIR loss at all. Results: experiments/README.md.
+For real photos the same variants are built on configs/photos.py: experiments/photos/README.md.
 """
 
 from typing import Any
 
-from configs import demo
+from configs import demo, photos
 
 PARTS = ("sm", "c", "wc", "kl")
 VARIANTS = ("none", "kl", "sm", "sm+kl", "sm+c", "sm+c+kl", "sm+wc", "sm+wc+kl")  # Table II
 
 
-def get_config(variant: str = "sm+wc+kl") -> Any:
+def get_config(variant: str = "sm+wc+kl", *, real: bool = False) -> Any:
     """The settings of the warm-up ("warmup") or of a variant of the second stage.
+
+    Args:
+      variant: see above.
+      real: for real photos, with the augmentation and the warm-up of configs/photos.py.
 
     Raises:
       ValueError: if the variant names an unknown loss, or both kinds of centers.
     """
+    stages = photos if real else demo
     if variant == "warmup":
-        return demo.get_config("warmup")
+        return stages.get_config("warmup")
     parts = set() if variant == "none" else set(variant.split("+"))
     if not parts <= set(PARTS) or {"c", "wc"} <= parts:
         raise ValueError(
             f"unknown variant {variant!r}: join some of {', '.join(PARTS)} by '+' (but not c and wc), or take one of: "
             "none, warmup"
         )
-    config = demo.get_config("sir")
+    config = stages.get_config("sir")
     config.schedule.steps = 200
     config.run.image_every = 0
     config.run.log_every = 10  # for curves
     config.run.checkpoint_every = 100
-    # No other prior holds shapes of identity photos back, or KL's part could not be seen (Sec. 7.5 of docs/losses.md).
+    # No other prior holds shapes of identity photos back, or KL's part could not be seen (docs/method.md, Eq. 15).
     config.losses.shape_prior_on_identity = False
     config.sir.weight = float(bool(parts))
     config.sir.softmax = "cosface" if "sm" in parts else "none"

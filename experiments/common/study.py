@@ -70,6 +70,8 @@ class Study:
     sets: Sets
     seeds: tuple[int, ...] = (0,)
     shrink: float = 1.0  # steps and rendered sets are divided by this
+    steps: int = 0  # of the second stage, if positive
+    real: bool = False  # photos, not rendered faces: with the augmentation and the warm-up of configs/photos.py
     variants: tuple[str, ...] = ablations.VARIANTS  # of those that an experiment asks for, the ones to train
     epsilons: tuple[float, ...] = EPSILONS
     given_warmup: Path | None = None  # a run of the demo's warm-up, to start from instead of training one
@@ -129,12 +131,13 @@ class Study:
 
     def config(self, training: Training) -> Any:
         """The settings of a training, without the run that it starts from."""
-        config = ablations.get_config(training.variant)
+        config = ablations.get_config(training.variant, real=self.real)
         config.seed = training.seed
         config.data.landmark = str(self.sets.landmark)
         if training.variant != "warmup":
             config.data.identity = str(self.sets.identity)
             config.sir.weight = training.weight * config.sir.weight
+            config.schedule.steps = self.steps or config.schedule.steps
         if not training.split:
             config.networks.shared_stages = UNSPLIT
         config.schedule.steps = max(4, round(config.schedule.steps / self.shrink))

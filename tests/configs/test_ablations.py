@@ -2,13 +2,14 @@
 
 import pytest
 
-from configs import ablations
+from configs import ablations, photos
 from sirjax.training.resume import flatten
 
 
+@pytest.mark.parametrize("real", [False, True])
 @pytest.mark.parametrize("variant", ablations.VARIANTS)
-def test_variants_differ_in_the_sir_loss_only(variant):
-    full, other = (flatten(ablations.get_config(name).to_dict()) for name in ("sm+wc+kl", variant))
+def test_variants_differ_in_the_sir_loss_only(variant, real):
+    full, other = (flatten(ablations.get_config(name, real=real).to_dict()) for name in ("sm+wc+kl", variant))
     assert {name.split(".")[0] for name in full if full[name] != other[name]} <= {"sir"}
 
 
@@ -29,6 +30,13 @@ def test_a_variant_has_the_losses_it_names(variant, softmax, center, has_kl, wei
 
 def test_the_warm_up_has_no_sir_loss():
     assert ablations.get_config("warmup").sir.weight == 0.0
+
+
+def test_real_photos_have_their_augmentation_and_warm_up():
+    rendered, real = (ablations.get_config("sm+wc", real=real) for real in (False, True))
+    assert rendered.data.augmentation.occlusion == 0 < real.data.augmentation.occlusion
+    assert real.schedule.steps == rendered.schedule.steps
+    assert ablations.get_config("warmup", real=True).schedule.steps == photos.get_config("warmup").schedule.steps
 
 
 @pytest.mark.parametrize("variant", ["sm+x", "c+wc", "", "sm,c"])
