@@ -1,7 +1,8 @@
 # make demo   sets up .venv, renders data, trains, evaluates, reconstructs a photo, prints figures
 # make test   sets up .venv with the development tools and runs every test
 # make lint   ruff and pyright
-.PHONY: setup setup-dev demo test test-fast lint clean
+# make docs   builds the documentation into site/; warnings are errors
+.PHONY: setup setup-dev demo test test-fast lint docs clean
 
 # The first supported interpreter that really runs (pyenv shims may exist without an interpreter behind them).
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -49,5 +50,8 @@ lint: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+docs: setup-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(VENV) .cache build *.egg-info sirjax/render/native/*.so
+	rm -rf $(VENV) .cache build site *.egg-info sirjax/render/native/*.so

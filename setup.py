@@ -11,6 +11,7 @@ from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).parent
+DOCS = ["mkdocs>=1.6.1,<2", "mkdocs-material>=9.8,<10", "mkdocstrings[python]>=1.0.8,<2", "latex2mathml>=3.81,<4"]
 
 
 class BuildSharedLibrary(build_ext):
@@ -73,7 +74,9 @@ setup(
         "nvdiffrast": ["torch>=2.3", "ninja"],  # what its source install needs; itself: see docs/rendering.md
         "tpu": ["jax[tpu]"],  # on a TPU; elsewhere its compiler, for experiments.benchmarks.compile_step
         "beam": ["apache-beam>=2.77,<3"],  # preparation on many machines
+        "docs": DOCS,  # make docs
         "dev": [
+            *DOCS,
             "pytest>=8",
             "pytest-xdist>=3.6",
             "hypothesis>=6",

@@ -91,7 +91,7 @@ def frame_picture(model, marks) -> str:
             parts.append(arrow(origin, end, f"{axis}, 100 mm"))
         nose = place_in_view(model, marks[30:31], yaw, SIZE)[0, :2] + [shift, 0]
         parts.append(f'<circle cx="{nose[0]:.1f}" cy="{nose[1]:.1f}" r="7" fill="#2e7d32" stroke="#fff"/>')
-    return svg(parts, 0.1 * SIZE, 0.05 * SIZE, 1.85 * SIZE, 0.9 * SIZE)
+    return svg(parts, 0.1 * SIZE, 0.05 * SIZE, 1.92 * SIZE, 0.9 * SIZE)
 
 
 def arrow(origin, end, label) -> str:

@@ -63,6 +63,13 @@ def on_page_content(content, page, config, files):
     return _NAME.sub(r'<autoref identifier="\1" optional><code>\1</code></autoref>', content)
 
 
+def on_post_build(config):
+    """Writes the search index as a script as well: what a page opened from the disk may load."""
+    folder = Path(config["site_dir"]) / "search"
+    index = (folder / "search_index.json").read_text(encoding="utf-8")
+    (folder / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")
+
+
 def site_path(path):
     """Where the site has a file of the repository; Python files are shown on pages."""
     path = path.removeprefix(DOCS)
