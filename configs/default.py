@@ -51,6 +51,7 @@ def get_config() -> Any:  # a ConfigDict; its attributes have no static types
     config.losses.albedo = 1.0  # Eq. 14, epsilon_rega
     config.losses.albedo_uv = 0.1  # Eq. 16, epsilon_uv
     config.losses.albedo_squared = False  # Eq. 16 with squared norms
+    config.losses.teacher = 0.0  # an outside recognizer's distances, beyond the paper; needs data_prep.teacher's files
     config.losses.albedo_mirror_probability = 0.5  # samples drawn with mirrored albedo; they use confidence channel 1
 
     config.sir = ConfigDict()

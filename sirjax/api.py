@@ -10,7 +10,6 @@ For folders of photos, with a table of what became of each, there is `sirjax rec
 of: `sirjax.predictor`, `sirjax.reconstruction`.
 """
 
-import difflib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -279,14 +278,9 @@ def load(
       FileNotFoundError: if there is no run or file at `path`, or no complete checkpoint in it.
       ValueError: if the face model is not the one the networks were trained with.
     """
-    path = Path(path)
-    if not path.exists():
-        beside = [str(other) for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        like = difflib.get_close_matches(str(path), beside, n=1)
-        hint = f"did you mean {like[0]}? N" if like else "n"
-        raise FileNotFoundError(f"there is nothing at {path}: {hint}ame a run's --workdir or a .safetensors file")
+    run = load_run(path)
     found = detector or MTCNN(min_face_size)
-    return Reconstructor(Predictor.of_run(load_run(path), batch_size=batch_size, detector=found), str(path))
+    return Reconstructor(Predictor.of_run(run, batch_size=batch_size, detector=found), str(path))
 
 
 def _pixels(image: Image) -> UInt8[np.ndarray, "H W 3"]:

@@ -1,18 +1,16 @@
 """One shape out of several images of one person: the mean of their codes, weighted by Eq. 19's confidence.
 
-N images, S/E shape/expression modes, V vertices. The confidence is the one that moves identity centers in training:
-faces that look away from the camera or pull a face tell less about the person's neutral shape.
+N images, S shape modes, V vertices. The confidence (`FaceReconstruction.confidence`) is the one that moves identity
+centers in training: faces that look away from the camera or pull a face tell less about the person's neutral shape.
 """
 
 from dataclasses import dataclass, field
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from sirjax.losses.sir import neutral_frontal_confidence
 from sirjax.morphable.model import FaceModel, neutral_vertices
 
 _NOTHING = 1e-9  # a sum of weights below this decides nothing
@@ -32,14 +30,6 @@ class FusedShape:
     def spread_mm(self) -> float:
         """Weighted root mean square of `distances_mm`: how far the images disagree. 0 for a single one."""
         return float(np.sqrt(np.sum(self.weights * np.square(self.distances_mm))))
-
-
-def confidence(rotation: Float[np.ndarray, "N 3 3"], expression: Float[np.ndarray, "N E"]) -> Float[np.ndarray, " N"]:
-    """Eq. 19 with the defaults of training: the paper's form, lambda 1/3 per standard deviation of expression."""
-    return np.asarray(_confidence(jnp.asarray(rotation), jnp.asarray(expression)))
-
-
-_confidence = jax.jit(partial(neutral_frontal_confidence, form="paper", decay=1 / 3))
 
 
 def fuse_shapes(

@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from sirjax import decode as decoding
 from sirjax.constants import IMAGE_SIZE
 from sirjax.data import alignment
+from sirjax.losses.sir import neutral_frontal_confidence
 from sirjax.morphable import model as morphable
 from sirjax.networks.batches import in_batches, split
 from sirjax.networks.mtcnn import MTCNN, Detections
@@ -59,6 +60,7 @@ class Predictor:
       gains: camera gains of the training run.
       batch_size: how many crops are read at once; the last batch is padded, so only one program is compiled.
       detector: finds faces; an `MTCNN` if None, made when first needed.
+      confidence: Eq. 19 with the settings of the training run: (rotation [B, 3, 3], expression [B, E]) -> [B].
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Predictor:
         gains: decoding.CameraGains | None = None,
         batch_size: int = 8,
         detector: Detector | None = None,
+        confidence: Callable = neutral_frontal_confidence,
     ):
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
@@ -82,7 +85,8 @@ class Predictor:
             return networks.apply({"params": params}, images.astype(jnp.float32) / 255.0)
 
         def read(params, face_model, images):
-            return _decoded(face_model, encode(params, images), template, gains)
+            read = _decoded(face_model, encode(params, images), template, gains)
+            return read | {"confidence": confidence(read["rotation"], read["expression"])}
 
         self._encode, self._read = jax.jit(encode), jax.jit(read)
 
@@ -97,6 +101,7 @@ class Predictor:
             gains=run.gains,
             batch_size=batch_size,
             detector=detector,
+            confidence=run.confidence,
         )
 
     @property
@@ -139,7 +144,8 @@ class Predictor:
             return []
         crops = np.stack([face.crop for face in faces])
         read = self._in_batches(lambda images: self._read(self._params, self.face_model, images), crops)
-        read["scale"] = read["scale"].tolist()
+        for name in ("scale", "confidence"):
+            read[name] = read[name].tolist()
         rows: list[dict[str, Any]] = [{name: value[i] for name, value in read.items()} for i in range(len(faces))]
         return [
             FaceReconstruction(
@@ -244,7 +250,7 @@ def _aligned(
 
 
 def _decoded(face_model: morphable.FaceModel, output: NetworkOutput, template, gains) -> dict[str, jax.Array]:
-    """What a FaceReconstruction holds, batched; nothing is rendered."""
+    """What a FaceReconstruction holds, batched, but its confidence; nothing is rendered."""
     face = decoding.decode(face_model, output, template, gains=gains)
     neutral = morphable.neutral_vertices(face_model, output.shape)
     return {

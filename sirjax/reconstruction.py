@@ -45,6 +45,7 @@ class FaceReconstruction:
     projected: np.ndarray  # [V, 3] crop pixels (u, v) and depth in crop pixels, larger is closer
     landmarks: np.ndarray  # [68, 2] crop pixels, iBUG order
     neutral_landmarks: np.ndarray  # [68, 3] without expression, model frame, mm
+    confidence: float  # how neutral and frontal the crop shows the face, 0 to 1: Eq. 19 with the settings of training
     metric_scale: float | None = None  # true mm per model mm, where an eye distance was given
     notes: tuple[str, ...] = ()  # what deserves a second look, in words
 

@@ -74,3 +74,4 @@ class Batch:
     landmarks: Array  # [B, 68, 2] pixels (u, v) of the crop; anything where has_landmarks is False
     has_landmarks: Array  # bool [B]
     identity: Array  # int32 [B], a row of the identity tables, or NO_IDENTITY
+    teacher: Array | None = None  # [B, D] an outside recognizer's descriptors, zeros where it saw none; None: unused

@@ -40,7 +40,7 @@ def known_face(
     vertices = neutral + ((expression * np.asarray(model.expression_std)) @ np.asarray(model.expression_basis)).reshape(
         -1, 3
     )
-    pose = rotation(*angles)
+    pose, cosines = rotation(*angles), np.cos(np.radians(angles))
     turned = vertices @ pose.T * scale
     projected = np.column_stack([turned[:, 0] + translation[0], -turned[:, 1] + translation[1], turned[:, 2]])
 
@@ -70,5 +70,6 @@ def known_face(
         crop_from_photo=crop_from_photo,
         score=float("nan"),
         scale=scale,
+        confidence=float(np.prod((cosines + 1) / 2) * np.exp(-np.linalg.norm(expression) / 3)),  # Eq. 19
         **{name: array.astype(np.float32) for name, array in arrays.items()},
     )

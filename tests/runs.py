@@ -1,6 +1,8 @@
 """A run directory as `sirjax train` leaves it, with networks that learned nothing."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import jax
@@ -18,14 +20,18 @@ from tests.face_models import dome_face_model
 STEP = 7
 
 
-def write_run(folder: Path) -> Path:
-    """Writes `folder` and the dome face model beside it; returns the run directory. Every image has its own codes."""
+def write_run(folder: Path, sir: Mapping = MappingProxyType({})) -> Path:
+    """Writes `folder` and the dome face model beside it; returns the run directory. Every image has its own codes.
+
+    `sir` are settings of `config.sir`.
+    """
     model, model_path = dome_face_model(), folder.parent / "dome.npz"
     folder.mkdir(parents=True)
     save_face_model(model, model_path)
     config = default.get_config()
     config.networks.preset, config.networks.uv_size = "debug", 16
     config.face_model.path, config.face_model.orthonormalize = str(model_path), False
+    config.sir.update(sir)
     networks, key = make_networks_for(config.networks, model), jax.random.key(0, impl="rbg")
     params = jax.jit(networks.init)(key, jnp.zeros((1, 112, 96, 3)))["params"]
     rng = np.random.default_rng(0)

@@ -3,9 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sirjax.fusion import RunningMean, confidence, fuse_shapes
+from sirjax.fusion import RunningMean, fuse_shapes
 from tests.face_models import dome_face_model
-from tests.reconstructions import rotation
 
 MODEL = dome_face_model(grid=9)
 
@@ -14,12 +13,6 @@ def vertices(shape):
     """Equation 1 in float64."""
     offset = (np.asarray(shape, np.float64) * np.asarray(MODEL.shape_std)) @ np.asarray(MODEL.shape_basis, np.float64)
     return np.asarray(MODEL.mean, np.float64) + offset.reshape(-1, 3)
-
-
-def test_confidence_is_that_of_equation_19():
-    poses = np.stack([np.eye(3), rotation(0, 60, 0), rotation(0, 60, 0)]).astype(np.float32)
-    expressions = np.array([[0, 0, 0], [0, 0, 0], [1.5, 0, 0]], np.float32)
-    np.testing.assert_allclose(confidence(poses, expressions), [1.0, 0.75, 0.75 * np.exp(-0.5)], rtol=1e-5)
 
 
 def test_the_fused_shape_is_the_weighted_mean_and_its_spread_is_measured_on_vertices(rng):

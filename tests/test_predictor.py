@@ -6,17 +6,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import skimage.data
+from ml_collections import ConfigDict
 
 from sirjax import decode
 from sirjax.constants import IMAGE_SIZE
 from sirjax.data.alignment import DETECTOR_BOX
+from sirjax.decode import CameraGains
 from sirjax.networks.model import make_networks
 from sirjax.networks.mtcnn import MTCNN
 from sirjax.pictures.in_photo import overlay, render_in_photo
 from sirjax.predictor import Predictor, align_box, align_center, align_landmarks, align_points
+from sirjax.training.setup import TrainedRun, make_confidence
 from sirjax.types import Camera, Coefficients
 from tests.oracles import MODEL, TEMPLATE, UV, GivenFaces, Oracle, answers
 from tests.reconstructions import rotation, similarity
+
+SETTINGS = ConfigDict({"pose_weight": "relu_cos", "expression_decay": 0.5})
 
 
 def oracle(rng, detector=None, **options):
@@ -81,6 +86,18 @@ def test_a_known_face_in_a_photo_comes_back_to_its_own_pixels(rng, crop_from_pho
     assert (over & mask).sum() / (over | mask).sum() > 0.97
     assert mask.sum() > 2000
     assert face.crop[50:80, 30:66].mean() > 190  # the crop shows the face
+
+
+def test_the_confidence_is_equation_19_with_the_settings_of_the_run(rng):
+    run = TrainedRun(Oracle(), answers(rng), MODEL, CameraGains(), {}, confidence=make_confidence(SETTINGS))
+    crops = [align_center(np.zeros((120, 120, 3), np.uint8))]
+    (ours,), (paper,) = (made.reconstruct_aligned(crops) for made in (Predictor.of_run(run), oracle(rng)))
+    for face, form, decay in ((ours, lambda cosine: max(cosine, 0.0), 0.5), (paper, lambda c: (c + 1) / 2, 1 / 3)):
+        pitch, yaw, roll = np.radians(face.euler_degrees)  # an upright crop: its pose is the photo's
+        frontal = form(np.cos(pitch)) * form(np.cos(yaw)) * form(np.cos(roll))
+        expected = frontal * np.exp(-decay * np.linalg.norm(face.expression))
+        assert face.confidence == pytest.approx(expected, rel=1e-4)
+        assert 0.01 < face.confidence < 0.99
 
 
 def test_everything_of_the_networks_arrives(rng):

@@ -27,10 +27,10 @@ MAY_IMPORT = {
     "reconstruction": {"types", "geometry", "morphable", "data"},  # one face of one photo, as data
     "export": {"files", "types", "geometry", "morphable", "networks", "decode", "reconstruction", "fusion"},
     "pictures": {"types", "geometry", "morphable", "render", "decode", "data", "reconstruction"},
-    "fusion": {"types", "morphable", "losses"},  # several images of one person
+    "fusion": {"types", "morphable"},  # several images of one person
     "video": {"types", "geometry", "morphable", "reconstruction", "fusion"},  # frames, tracks, smoothing
     "report": {"files", "types", "geometry"},  # self-contained pages; what they show comes as arrays
-    "predictor": {"types", "morphable", "networks", "decode", "data", "reconstruction", "training"},
+    "predictor": {"types", "morphable", "networks", "losses", "decode", "data", "reconstruction", "training"},
     "api": {"types", "morphable", "networks", "photo", "reconstruction", "predictor", "export", "training"},
     "training": {
         *("files", "memory", "types", "geometry", "morphable", "render", "networks", "losses", "decode", "data"),

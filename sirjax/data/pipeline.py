@@ -90,8 +90,13 @@ class TrainingBatches(Sequence[Batch]):
             "has_landmarks": np.zeros(size, bool),
             "identity": np.full(size, NO_IDENTITY, np.int32),
         }
+        if self._sources.teacher_size:
+            arrays["teacher"] = np.zeros((size, self._sources.teacher_size), np.float32)
         for cache, chosen in ((self._identity_cache, plan.from_identity), (self._landmark_cache, ~plan.from_identity)):
             rows = np.flatnonzero(chosen).tolist()
+            seen = self._sources.identity_teacher if cache is self._identity_cache else self._sources.landmark_teacher
+            if seen is not None:
+                arrays["teacher"][rows] = seen[plan.index[rows]]
             crops = [arrays["image"][row] for row in rows]
             for row, (landmarks, identity) in zip(rows, cache.load(plan.index[rows], crops), strict=True):
                 if self._augmentation is not None:
@@ -148,8 +153,8 @@ class BatchStream(Iterator[Batch]):
         self._step += 1
         if self._shared:
             # JAX on the CPU takes over arrays as they are: its last labels would hold shared memory to the very end.
-            labels = {name: np.array(getattr(batch, name)) for name in ("landmarks", "has_landmarks", "identity")}
-            batch = batch.replace(**labels)
+            labels = {name: getattr(batch, name) for name in ("landmarks", "has_landmarks", "identity", "teacher")}
+            batch = batch.replace(**{name: np.array(own) for name, own in labels.items() if own is not None})
         return batch
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sirjax.data.mixture import Part
 from sirjax.data.records import JoinedRecords, RecordSource, open_records
+from sirjax.data.teacher import load_descriptors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,12 +18,26 @@ class Sources:
     landmark: Any = None  # RecordSource or JoinedRecords with landmarks (S_recon of the paper)
     identity_parts: tuple[Part, ...] = ()  # folders with shares of their own; empty: one shuffle of all
     landmark_parts: tuple[Part, ...] = ()
+    identity_teacher: Any = None  # float32 [N, D] descriptors of the identity samples by an outside recognizer
+    landmark_teacher: Any = None
 
     def __post_init__(self):
         if self.identity is not None and self.identity.num_identities == 0:
             raise ValueError(f"{self.identity.path} has no identity labels: use it as a landmark set")
         if self.landmark is not None and not self.landmark.has_landmarks:
             raise ValueError(f"{self.landmark.path} has no landmarks: use it as an identity set")
+        if len(self._teacher_sizes) > 1:
+            sizes = sorted(self._teacher_sizes)
+            raise ValueError(f"descriptors of one teacher have one size, got {sizes}: use one teacher")
+
+    @property
+    def _teacher_sizes(self) -> set[int]:
+        return {seen.shape[1] for seen in (self.identity_teacher, self.landmark_teacher) if seen is not None}
+
+    @property
+    def teacher_size(self) -> int:
+        """Numbers of a teacher's descriptor; 0 without a teacher."""
+        return max(self._teacher_sizes, default=0)
 
     @property
     def num_identities(self) -> int:
@@ -30,13 +45,15 @@ class Sources:
         return 0 if self.identity is None else self.identity.num_identities
 
 
-def open_sources(*, identity: str | Sequence[str] = "", landmark: str | Sequence[str] = "") -> Sources:
+def open_sources(
+    *, identity: str | Sequence[str] = "", landmark: str | Sequence[str] = "", teacher: bool = False
+) -> Sources:
     """Opens the records folders of both kinds.
 
     A kind is one folder, or several separated by commas (or a sequence). Several are shuffled as one set, unless each
     name ends in "=" and the folder's share of the kind's draws: "records/web=3, records/studio=1" draws three samples
     of the first folder for each of the second, whatever their sizes. A set with both labels belongs to the identity
-    sets: its landmarks are used there, too.
+    sets: its landmarks are used there, too. With `teacher` the descriptors beside the folders are read, too.
 
     Raises:
       ValueError: if nothing is named, a folder twice, or only some with shares.
@@ -46,7 +63,9 @@ def open_sources(*, identity: str | Sequence[str] = "", landmark: str | Sequence
         raise ValueError("data.landmark and data.identity are both empty: name at least one folder of records")
     identity_records, identity_parts = _open_kind(identity)
     landmark_records, landmark_parts = _open_kind(landmark)
-    return Sources(identity_records, landmark_records, identity_parts, landmark_parts)
+    kinds = (identity_records, landmark_records)
+    seen = [load_descriptors(records) if teacher and records is not None else None for records in kinds]
+    return Sources(identity_records, landmark_records, identity_parts, landmark_parts, *seen)
 
 
 def folders_of(names: str | Sequence[str]) -> list[str]:

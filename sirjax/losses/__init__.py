@@ -10,6 +10,7 @@ from sirjax.losses.perceptual import compose_over, perceptual_loss
 from sirjax.losses.photometric import pixel_loss
 from sirjax.losses.regularization import albedo_regularization, coefficient_prior
 from sirjax.losses.sir import center_loss, kl_to_standard_normal, neutral_frontal_confidence, update_centers
+from sirjax.losses.teacher import relational_loss
 from sirjax.losses.total import LossWeights, masked_mean, weighted_total
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "neutral_frontal_confidence",
     "perceptual_loss",
     "pixel_loss",
+    "relational_loss",
     "softmax_loss",
     "update_centers",
     "weighted_total",

@@ -9,6 +9,7 @@ from flax import struct
 from jaxtyping import Array, Bool, Float
 
 TERMS = ("landmark", "pixel", "perceptual", "shape_prior", "expression_prior", "albedo", "softmax", "center")
+OPTIONS = ("teacher",)  # beyond the paper
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,7 @@ class LossWeights:
     center: float = 4e-3  # L_c, per squared millimeter
     kl: float = 5.0  # L_kl
     shape_prior_on_identity: bool = False  # True also applies the shape prior where KL already is the prior
+    teacher: float = 0.0  # distances of an outside recognizer; beyond the paper
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -97,7 +99,7 @@ def weighted_total(
 
         eps_l <landmark>_L + <pixel> + w <perceptual>
           + eps_reg (eps_id <shape_prior>_{not I} + eps_exp <expression_prior> + eps_rega <albedo>)
-          + eps_s (w_sm <softmax>_I + w_c <center>_I + w_kl kl)
+          + eps_s (w_sm <softmax>_I + w_c <center>_I + w_kl kl) + w_t <teacher>
 
     <.>_L is the mean over the samples with landmarks, <.>_I over those with an identity, <.> over all. A sample with
     both labels counts for both (Eq. 9 leaves that open), one with neither for the unmarked terms.
@@ -106,8 +108,8 @@ def weighted_total(
     then D times its own samples' part, as psum transposes to psum, so the *mean* over devices is the whole gradient.
 
     Args:
-      terms: values per sample by name, some or all of `TERMS`. A term left out is simply not in the sum; unmarked terms
-        may be of a part of the samples, whose mean then stands for all.
+      terms: values per sample by name, some or all of `TERMS` and `OPTIONS`. A term left out is simply not in the sum;
+        unmarked terms may be of a part of the samples, whose mean then stands for all.
       kl: `kl_to_standard_normal` of the same global batch, or None to leave it out.
       has_landmarks: which samples have landmark labels.
       has_identity: which samples have an identity.
@@ -122,9 +124,9 @@ def weighted_total(
     Raises:
       ValueError: if `terms` has an unknown name.
     """
-    unknown = sorted(set(terms) - set(TERMS))
+    unknown = sorted(set(terms) - {*TERMS, *OPTIONS})
     if unknown:
-        raise ValueError(f"unknown loss term {unknown[0]!r}; known terms: {', '.join(TERMS)}")
+        raise ValueError(f"unknown loss term {unknown[0]!r}; known terms: {', '.join((*TERMS, *OPTIONS))}")
     if members is None:
         members = count_members(has_landmarks, has_identity, axis_name)
     labelled = {

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -12,12 +11,15 @@ import orbax.checkpoint as ocp
 from sirjax.files import write_text
 from sirjax.training import hosts, intact
 from sirjax.training.identity_table import devices_of, flat_shape, flat_tables, is_sharded, sharded_tables
+from sirjax.training.orbax_log import without_orbax
 from sirjax.training.parallel import split_over, to_global, to_local
 from sirjax.training.saving import Saver
 from sirjax.training.state import TrainState
 
 DIRECTORY = "checkpoints"
 CONFIG = "config.json"
+# What to do about a checkpoint of another face model, in a training.
+OWN_MODEL = "set config.face_model to the model of the run, or train into a new --workdir"
 
 
 class CheckpointStore:
@@ -111,8 +113,13 @@ class CheckpointStore:
         }
 
 
-def load_network_params(workdir: Path, *, fingerprint: str | None = None) -> tuple[dict, int]:
+def load_network_params(workdir: Path, *, fingerprint: str | None = None, remedy: str = OWN_MODEL) -> tuple[dict, int]:
     """Network parameters and step of the newest checkpoint in a run directory.
+
+    Args:
+      workdir: the run directory.
+      fingerprint: of the face model; None takes parameters of any.
+      remedy: what to do if the checkpoint was made with another one, for the error.
 
     Raises:
       FileNotFoundError: if there is no checkpoint.
@@ -126,13 +133,16 @@ def load_network_params(workdir: Path, *, fingerprint: str | None = None) -> tup
         )
     options = ocp.CheckpointManagerOptions(read_only=True, save_interval_steps=0, create=False)
     handlers = {"networks": ocp.StandardCheckpointHandler(), "metadata": ocp.JsonCheckpointHandler()}
-    with _quietly(), ocp.CheckpointManager(root, options=options, item_handlers=handlers) as manager:
+    with (
+        without_orbax(logging.WARNING),  # that a directory opened for reading is read-only
+        ocp.CheckpointManager(root, options=options, item_handlers=handlers) as manager,
+    ):
         step = manager.latest_step()
         if step is None:
             raise FileNotFoundError(f"{root} holds no complete checkpoint yet; let the run reach its first one")
         intact.require_intact(root / str(step), (intact.NETWORKS, intact.METADATA))
         if fingerprint is not None:
-            check_fingerprint(manager, step, fingerprint, root)
+            check_fingerprint(manager, step, fingerprint, root, remedy)
         # Onto one device of this machine: by itself orbax wants the devices that the run was trained on.
         here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         saved = manager.item_metadata(step)["networks"]
@@ -141,25 +151,15 @@ def load_network_params(workdir: Path, *, fingerprint: str | None = None) -> tup
         return restored["networks"], step
 
 
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Without orbax's warning that a directory opened for reading is read-only."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def check_fingerprint(manager: ocp.CheckpointManager, step: int, fingerprint: str, root: Path) -> dict:
+def check_fingerprint(
+    manager: ocp.CheckpointManager, step: int, fingerprint: str, root: Path, remedy: str = OWN_MODEL
+) -> dict:
     """Refuses a checkpoint that another face model made: its codes would mean other shapes. Returns its metadata."""
     metadata = manager.restore(step, args=ocp.args.Composite(metadata=ocp.args.JsonRestore()))["metadata"]
     if metadata["face_model"] != fingerprint:
         raise ValueError(
             f"{root / str(step)} was trained with face model {metadata['face_model'][:12]}, this one is "
-            f"{fingerprint[:12]}; set config.face_model to the model of the run, or train into a new --workdir"
+            f"{fingerprint[:12]}; {remedy}"
         )
     return metadata
 

@@ -64,7 +64,7 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
     """
     keep_freed_memory()
     require_working(config.render.backend)
-    sources = open_sources(config.data)
+    sources = open_sources(config.data, teacher=config.losses.teacher > 0)
     face_model = make_face_model(config.face_model)
     networks = make_networks_for(config.networks, face_model, remat=config.networks.remat)
     method = make_method(config, face_model)
@@ -136,13 +136,13 @@ def train(config: Settings, workdir: Path, *, progress: bool = True) -> TrainSta
     return state
 
 
-def open_sources(settings: Settings) -> Sources:
-    """Opens the records `config.data` names.
+def open_sources(settings: Settings, *, teacher: bool = False) -> Sources:
+    """Opens the records `config.data` names, with the descriptors of a teacher if asked for.
 
     Raises:
       ValueError: if it names none.
     """
-    return records_of.open_sources(identity=settings.identity, landmark=settings.landmark)
+    return records_of.open_sources(identity=settings.identity, landmark=settings.landmark, teacher=teacher)
 
 
 def make_batches(config: Settings, sources: Sources, *, start_step: int) -> DeviceBatches:

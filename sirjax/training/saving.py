@@ -11,6 +11,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from sirjax.training import hosts, intact
+from sirjax.training.orbax_log import without_orbax
 
 logger = logging.getLogger("sirjax")
 
@@ -31,7 +32,8 @@ class Saver:
         self._writing: threading.Thread | None = None
         self._failure: tuple[int, str] | None = None  # step and reason, if the last save failed
         self.manager = self._open()
-        logging.getLogger("absl").addFilter(_is_told_elsewhere)
+        self._quiet = contextlib.ExitStack()
+        self._quiet.enter_context(without_orbax(logging.ERROR))  # ten tracebacks for each failed save
 
     def save(self, step: int, args: ocp.args.CheckpointArgs) -> None:
         """Starts writing a checkpoint, once the one before is on disk; returns as soon as the arrays are copied."""
@@ -63,7 +65,7 @@ class Saver:
           CheckpointError: if the last save failed.
         """
         self.settle()
-        with contextlib.suppress(Exception) if self._failure else contextlib.nullcontext():
+        with self._quiet, contextlib.suppress(Exception) if self._failure else contextlib.nullcontext():
             self.manager.close()
         self._require_written()
 
@@ -119,11 +121,6 @@ def _wait_for_writers(seconds: float = 1.0) -> None:
     for thread in threading.enumerate():
         if type(thread).__module__.startswith("orbax."):
             threading.Thread.join(thread, max(0.0, limit - time.monotonic()))  # its own raises the error again
-
-
-def _is_told_elsewhere(record: logging.LogRecord) -> bool:
-    """Filter: without orbax's ten tracebacks per failed save."""
-    return record.levelno < logging.ERROR or "orbax" not in record.pathname
 
 
 def _free_space(path: Path) -> str:

@@ -82,6 +82,7 @@ def make_method(config: Settings, face_model: FaceModel) -> Method:
         softmax=sir.softmax_weight,
         center=center_weight_of(face_model, sir.center_weight),
         kl=sir.kl_weight,
+        teacher=losses.teacher,
     )
     return Method(
         weights=weights,

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from sirjax import decode as decoding
 from sirjax.geometry.camera import CameraTemplate
-from sirjax.losses import landmark, margin, perceptual, photometric, regularization, sir
+from sirjax.losses import landmark, margin, perceptual, photometric, regularization, sir, teacher
 from sirjax.losses.total import LossWeights, Members
 from sirjax.morphable import coefficients as units
 from sirjax.morphable.model import FaceModel
@@ -116,7 +116,10 @@ def read_batch(
 def reconstruction_terms(
     method: Method, frozen: Frozen, batch: Batch, reading: Reading
 ) -> dict[str, Float[Array, " _"]]:
-    """Terms that need no identity: landmarks, pixels, features, priors (Eqs. 10-16); some of drawn samples only."""
+    """Terms that need no identity: landmarks, pixels, features, priors (Eqs. 10-16), a teacher's distances.
+
+    Those of pixels and features are of drawn samples only.
+    """
     output = reading.output
     terms = {
         "landmark": landmark.landmark_loss(
@@ -125,6 +128,10 @@ def reconstruction_terms(
         "shape_prior": regularization.coefficient_prior(output.shape),
         "expression_prior": regularization.coefficient_prior(output.expression),
     }
+    if method.weights.teacher > 0 and batch.teacher is not None:
+        # Pairs are those of this device's micro-batch: relations need no sample to be seen by all others.
+        shape_mm = units.to_millimeters(output.shape, frozen.face_model.shape_std)
+        terms["teacher"] = teacher.relational_loss(shape_mm, batch.teacher, jnp.any(batch.teacher != 0, axis=1))
     if reading.rendering is None:
         return terms
     rendering = reading.rendering

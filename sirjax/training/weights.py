@@ -37,6 +37,7 @@ class About:
     step: int = 0
     run: str = ""  # which run it was
     notes: list = field(default_factory=list)  # what else is worth knowing, in sentences
+    sir: dict = field(default_factory=dict)  # of `config.sir`: pose_weight, expression_decay (Eq. 19); or nothing
 
 
 def is_weights_file(path: Path) -> bool:

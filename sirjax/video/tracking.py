@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from sirjax.fusion import RunningMean, confidence
+from sirjax.fusion import RunningMean
 from sirjax.morphable.model import FaceModel
 from sirjax.reconstruction import FaceReconstruction
 from sirjax.video.smoothing import FaceSmoother
@@ -32,7 +32,7 @@ class Track:
 
     def add(self, face: FaceReconstruction, frame: int) -> None:
         """Takes the face of one more frame, by its weight of Eq. 19."""
-        weight = max(float(confidence(face.rotation[None], face.expression[None])[0]), _LEAST_WEIGHT)
+        weight = max(face.confidence, _LEAST_WEIGHT)
         self.box, self.last_frame = face_box(face), frame
         self.frames += 1
         self.shape.add(face.shape, weight)

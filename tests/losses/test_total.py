@@ -196,3 +196,14 @@ def test_sample_with_both_labels_gets_both_terms():
     terms = {"landmark": jnp.array([3.0]), "softmax": jnp.array([5.0])}
     got, _ = weighted_total(terms, None, jnp.ones(1, bool), jnp.ones(1, bool), LossWeights())
     assert got == 3 + 20 * 5
+
+
+def test_a_teacher_counts_by_its_weight_over_all_samples(rng):
+    terms = random_terms(rng)
+    without, _ = weighted_total(as_jax(terms), None, *map(jnp.asarray, LABELS), LossWeights())
+    told = as_jax(terms | {"teacher": np.arange(6.0)})
+    silent, metrics = weighted_total(told, None, *map(jnp.asarray, LABELS), LossWeights())
+    heard, _ = weighted_total(told, None, *map(jnp.asarray, LABELS), LossWeights(teacher=0.3))
+    assert silent == without
+    assert metrics["teacher"] == 2.5
+    assert float(heard - without) == pytest.approx(0.3 * 2.5, rel=1e-4)

@@ -115,3 +115,19 @@ def total(terms, kl, has_landmarks, has_identity, weights):
         + weights.regularization * regularization
         + weights.sir * (sir + weights.kl * kl)
     )
+
+
+def relational_loss(shape, descriptor, member, delta):
+    """Distance-wise distillation, one value per sample, from every pair of members."""
+    members = [i for i in range(len(shape)) if member[i]]
+    values = [0.0] * len(shape)
+    if len(members) < 2:
+        return values
+    pairs = [(i, j) for i in members for j in members if i != j]
+    own, wanted = (
+        {pair: math.dist(points[pair[0]], points[pair[1]]) for pair in pairs} for points in (shape, descriptor)
+    )
+    for i, j in pairs:
+        off = abs(own[i, j] / (sum(own.values()) / len(pairs)) - wanted[i, j] / (sum(wanted.values()) / len(pairs)))
+        values[i] += (off**2 / 2 if off <= delta else delta * (off - delta / 2)) / (len(members) - 1)
+    return values

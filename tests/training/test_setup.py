@@ -1,6 +1,7 @@
 """From settings to parts: epochs become steps, phases switch terms on, the schema's defaults are the paper's."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ from ml_collections import ConfigDict
 
 from configs import default, sir, warmup
 from sirjax.losses.total import LossWeights
+from sirjax.morphable.storage import save_face_model
 from sirjax.training import setup
 from sirjax.training.terms import Method
 from tests.face_models import dome_face_model
+from tests.runs import STEP, write_run
 
 
 def test_epochs_become_steps():
@@ -69,8 +72,6 @@ def test_orthonormal_models_are_recognized():
 
 
 def test_models_that_are_not_orthonormal_are_made_so(tmp_path):
-    from sirjax.morphable.storage import save_face_model
-
     model = dome_face_model()
     skewed = model.replace(shape_basis=model.shape_basis + 0.3 * model.shape_basis[::-1])
     save_face_model(skewed, tmp_path / "skewed.npz")
@@ -83,3 +84,29 @@ def test_models_that_are_not_orthonormal_are_made_so(tmp_path):
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a run directory: it has no config.json"):
         setup.load_run(tmp_path)
+
+
+def test_a_misspelt_run_brings_the_nearest_name(tmp_path):
+    (tmp_path / "sir").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"there is nothing at .*/sri: did you mean .*/sir\? Name a run's"):
+        setup.load_run(str(tmp_path / "sri"))
+    with pytest.raises(FileNotFoundError, match=r"there is nothing at .*/other: name a run's --workdir or a"):
+        setup.load_run(tmp_path / "other")
+
+
+def test_a_run_is_read_with_its_own_settings_whatever_kind_of_path_names_it(tmp_path):
+    run = setup.load_run(str(write_run(tmp_path / "sir", {"pose_weight": "relu_cos", "expression_decay": 0.5})))
+    assert run.metadata["step"] == STEP
+    assert run.confidence.keywords == {"form": "relu_cos", "decay": 0.5}
+
+
+def test_a_face_model_that_has_changed_since_the_training_is_named_with_the_remedy(tmp_path):
+    write_run(tmp_path / "sir")
+    path = tmp_path / "dome.npz"
+    save_face_model(dome_face_model().replace(mean=1.01 * dome_face_model().mean), path)
+    remedy = (
+        f"the face model at {path} has changed since then: put the one of the training back there, or write where it "
+        f"lies into face_model.path of {tmp_path / 'sir' / 'config.json'}"
+    )
+    with pytest.raises(ValueError, match=f"was trained with face model .*, this one is .*; {re.escape(remedy)}$"):
+        setup.load_run(tmp_path / "sir")

@@ -166,7 +166,7 @@ def test_other_files_are_refused(tmp_path, texts, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no weights at .*x.safetensors: name a file written by"):
+    with pytest.raises(FileNotFoundError, match=r"there is nothing at .*x.safetensors: name a run's --workdir or a"):
         load_run(tmp_path / "x.safetensors")
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from sirjax.fusion import fuse_shapes
-from sirjax.video import tracking
 from sirjax.video.tracking import Lead, Tracker, cosine, face_box, intersection_over_union
 from tests.face_models import dome_face_model
 from tests.reconstructions import known_face, similarity
@@ -62,8 +61,7 @@ def test_a_track_fuses_its_shapes_by_confidence(rng):
         faces.append(dataclasses.replace(made, shape=code))
         tracker.update([faces[-1]], i)
     (track,) = tracker.tracks
-    trust = tracking.confidence(np.stack([f.rotation for f in faces]), np.stack([f.expression for f in faces]))
-    fused = fuse_shapes(MODEL, np.stack([f.shape for f in faces]), trust)
+    fused = fuse_shapes(MODEL, np.stack([f.shape for f in faces]), np.array([f.confidence for f in faces]))
     np.testing.assert_allclose(track.shape.mean, fused.shape, rtol=1e-4, atol=1e-5)
     assert track.spread_mm(MODEL) == pytest.approx(fused.spread_mm, rel=1e-3)  # the dome's basis is orthonormal
 

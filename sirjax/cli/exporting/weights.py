@@ -21,6 +21,7 @@ from sirjax.training.setup import TrainedRun
 from sirjax.training.weights import DTYPES, About, save_weights
 
 NETWORKS = ("preset", "uv_size", "shared_stages", "albedo_maps", "block_bias", "dtype")
+CONFIDENCE = ("pose_weight", "expression_decay")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +61,7 @@ def about_run(trained: TrainedRun, licences: Licences, *, run: str = "", licence
         licence=licence,
         step=trained.metadata["step"],
         run=run,
+        sir={name: trained.settings["sir"][name] for name in CONFIDENCE},
     )
 
 

@@ -9,7 +9,6 @@ from typing import IO, Any
 
 from sirjax.cli.outputs import COLUMNS, Row
 from sirjax.constants import NUM_LANDMARKS
-from sirjax.fusion import confidence
 from sirjax.morphable.model import FaceModel
 from sirjax.reconstruction import FaceReconstruction
 
@@ -68,7 +67,7 @@ def face_numbers(face: FaceReconstruction) -> dict[str, Any]:
         "scale": _significant(float(camera.scale[0])),
         "translation": [round(value, 3) for value in camera.translation[0].tolist()],
         "metric_scale": "" if face.metric_scale is None else _significant(face.metric_scale),
-        "confidence": round(float(confidence(face.rotation[None], face.expression[None])[0]), 5),
+        "confidence": round(face.confidence, 5),
         "landmarks": [[round(u, 2), round(v, 2)] for u, v in face.landmarks_in_photo.tolist()],
         "shape": [_significant(value) for value in face.shape.tolist()],
         "expression": [_significant(value) for value in face.expression.tolist()],

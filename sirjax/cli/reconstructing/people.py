@@ -16,7 +16,7 @@ from sirjax.cli.reconstructing.stream import Item
 from sirjax.cli.reconstructing.writing import FaceWriter
 from sirjax.export.person import write_person
 from sirjax.files import write_text
-from sirjax.fusion import FusedShape, RunningMean, confidence, fuse_shapes
+from sirjax.fusion import FusedShape, RunningMean, fuse_shapes
 from sirjax.morphable.model import FaceModel, landmarks_of
 from sirjax.predictor import AlignedFace
 from sirjax.reconstruction import eye_distance_of
@@ -45,11 +45,10 @@ class Person:
         if not item.faces:
             return
         face = item.faces[0]
-        trust = float(confidence(face.rotation[None], face.expression[None])[0])
         self.photos.append(item.path)
         self.shapes.append(face.shape if item.own_shape is None else item.own_shape)
-        self.confidences.append(trust)
-        self.albedo.add(face.albedo, max(trust, 1e-6))
+        self.confidences.append(face.confidence)
+        self.albedo.add(face.albedo, max(face.confidence, 1e-6))
 
     def fused(self, face_model: FaceModel) -> FusedShape:
         """The person's shape; see `fuse_shapes`."""

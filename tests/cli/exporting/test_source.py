@@ -32,6 +32,7 @@ SETTINGS = {
     },
     "camera": {"quaternion_gain": 1.0, "scale_gain": 0.1, "translation_gain": 0.1},
     "face_model": {"path": "models/dome.npz", "orthonormalize": False},
+    "sir": {"weight": 1.0, "pose_weight": "relu_cos", "expression_decay": 0.5},
 }
 
 

@@ -37,6 +37,7 @@ def test_the_file_predicts_as_the_run_does(export, rng):
     got, want = (Predictor.of_run(run, batch_size=2).encode(crops) for run in (load_run(out), RUN))
     np.testing.assert_array_equal(got.shape, want.shape)
     np.testing.assert_array_equal(got.camera, want.camera)
+    assert load_run(out).confidence.keywords == {"form": "relu_cos", "decay": 0.5}
     assert licences_of(out, RUN.face_model).restrictions() == ["records '300w' (licence: for research)"]
 
 
@@ -47,6 +48,7 @@ def test_the_file_says_what_it_is(export, capsys):
     assert texts["licence"] == about["licence"] == "CC-BY-NC-4.0"
     assert about["networks"] == {name: value for name, value in SETTINGS["networks"].items() if name != "remat"}
     assert about["camera"] == SETTINGS["camera"]
+    assert about["sir"] == {"pose_weight": "relu_cos", "expression_decay": 0.5}
     assert about["face_model"]["file"] == "dome.npz"
     assert about["face_model"]["fingerprint"] == RUN.metadata["face_model"]
     assert (about["step"], about["run"]) == (7, "sir, step 7")

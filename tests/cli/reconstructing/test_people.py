@@ -9,7 +9,6 @@ from sirjax.cli.reconstructing.people import FirstLook, People, group_photos
 from sirjax.cli.reconstructing.profile import Profile
 from sirjax.cli.reconstructing.stream import Item
 from sirjax.cli.reconstructing.writing import FaceWriter, Outputs
-from sirjax.fusion import confidence
 from sirjax.predictor import Predictor, align_center
 from tests.oracles import MODEL, Oracle, answers
 from tests.reconstructions import known_face, similarity
@@ -42,7 +41,7 @@ def test_a_person_is_written_with_weights_and_spread_as_soon_as_all_photos_are_s
         assert not (tmp_path / "people/anna").exists()
         people.add(item(path, *faces))
     with np.load(tmp_path / "people/anna/person.npz") as data:
-        trust = confidence(np.stack([face.rotation for face in FACES]), np.stack([face.expression for face in FACES]))
+        trust = np.array([face.confidence for face in FACES])
         np.testing.assert_allclose(data["weights"], trust / trust.sum(), rtol=1e-5)
         expected = (trust / trust.sum()) @ np.stack([face.shape for face in FACES])
         np.testing.assert_allclose(data["shape_whitened"], expected, rtol=1e-4, atol=1e-5)
