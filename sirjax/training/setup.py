@@ -1,7 +1,10 @@
 """From settings to parts: the one place below the command line that reads the config's names."""
 
 import dataclasses
+import difflib
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import optax
 from ml_collections import ConfigDict
 
 from sirjax import decode
+from sirjax.losses.sir import neutral_frontal_confidence
 from sirjax.losses.total import LossWeights
 from sirjax.morphable.builtin import load
 from sirjax.morphable.model import FaceModel
@@ -114,6 +118,12 @@ def make_gains(settings: Settings) -> decode.CameraGains:
     )
 
 
+def make_confidence(settings: Settings) -> Callable:
+    """Eq. 19 of `config.sir`; with the paper's settings where a weights file names none."""
+    names = {"pose_weight": "form", "expression_decay": "decay"}
+    return partial(neutral_frontal_confidence, **{names[name]: settings[name] for name in names if name in settings})
+
+
 @dataclasses.dataclass(frozen=True)
 class Timeline:
     """A run in steps: how long it is and when its phases begin."""
@@ -209,29 +219,49 @@ class TrainedRun:
     face_model: FaceModel
     gains: decode.CameraGains
     metadata: dict  # step, face_model (fingerprint), face_model_licence, face_model_name
-    settings: dict = dataclasses.field(default_factory=dict)  # parts of the config: networks, camera, face_model
+    settings: dict = dataclasses.field(default_factory=dict)  # parts of the config: networks, camera, face_model, sir
+    confidence: Callable = neutral_frontal_confidence  # Eq. 19 as in training: (rotation, expression) -> [B]
 
 
-def load_run(path: Path) -> TrainedRun:
+def load_run(path: str | os.PathLike) -> TrainedRun:
     """The networks, newest parameters and face model of a run directory, or of a weights file (.safetensors).
 
     Raises:
       FileNotFoundError: if `path` is neither, a run holds no checkpoint, or the face model of a file is not beside it.
       ValueError: if the face model is not the one the networks were trained with.
     """
+    path = Path(path)
+    if not path.exists():
+        name = f"did you mean {_nearest(path)}? Name" if _nearest(path) else "name"
+        raise FileNotFoundError(f"there is nothing at {path}: {name} a run's --workdir or a .safetensors file")
     if weights.is_weights_file(path):
         return _load_weights(path)
     config: Settings = ConfigDict(checkpoint.load_config(path))
     face_model = make_face_model(config.face_model)
     identity = fingerprint(face_model)
-    params, step = checkpoint.load_network_params(path, fingerprint=identity)
+    remedy = (
+        f"the face model at {config.face_model.path} has changed since then: put the one of the training back there, "
+        f"or write where it lies into face_model.path of {path / checkpoint.CONFIG}"
+    )
+    params, step = checkpoint.load_network_params(path, fingerprint=identity, remedy=remedy)
     return _trained(config, params, face_model, identity, step)
+
+
+def _nearest(path: Path) -> str:
+    """What lies beside a path and was most likely meant; "" if nothing is near."""
+    beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    return next((str(path.with_name(like)) for like in difflib.get_close_matches(path.name, beside, n=1)), "")
 
 
 def _load_weights(path: Path) -> TrainedRun:
     params, about = weights.load_weights(path)
     settings: Settings = ConfigDict(
-        {"networks": about.networks, "camera": about.camera, "face_model": weights.face_model_settings(path, about)}
+        {
+            "networks": about.networks,
+            "camera": about.camera,
+            "face_model": weights.face_model_settings(path, about),
+            "sir": about.sir,
+        }
     )
     face_model = make_face_model(settings.face_model)
     identity = fingerprint(face_model)
@@ -251,5 +281,6 @@ def _trained(config: Settings, params: dict, face_model: FaceModel, identity: st
             "face_model_name": face_model.name,
             "face_model_licence": face_model.licence,
         },
-        settings={part: config[part].to_dict() for part in ("networks", "camera", "face_model")},
+        settings={part: config[part].to_dict() for part in ("networks", "camera", "face_model", "sir")},
+        confidence=make_confidence(config.sir),
     )
