@@ -36,6 +36,9 @@ def test_real_photos_have_their_augmentation_and_warm_up():
     rendered, real = (ablations.get_config("sm+wc", real=real) for real in (False, True))
     assert rendered.data.augmentation.occlusion == 0 < real.data.augmentation.occlusion
     assert real.schedule.steps == rendered.schedule.steps
+    on = ablations.get_config("sm+wc+kl", real=True)
+    variance = 1 / (1 + 2 * on.losses.shape_prior / on.sir.kl_weight)  # of a mode, where KL and the shape prior balance
+    assert variance > 0.8
     assert ablations.get_config("warmup", real=True).schedule.steps == photos.get_config("warmup").schedule.steps
 
 
