@@ -19,6 +19,9 @@ DOCS = "docs/"
 _LINK = re.compile(r"(\]\()(?![a-z]+:|#|/)([^)#\s]+)")
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 _NAME = re.compile(r"<code>(sirjax(?:\.\w+)+)</code>(?!</a>)")
+_LONG = re.compile(r"<code>([\w.=-]{16,})</code>")  # may be broken, but behind one of its
+_JOINT = re.compile(r"[._=]")
+_FENCE = re.compile(r"\\([lr])Vert")  # bars that grow with what they enclose, and take an index
 _TAG = re.compile(r"\\tag\{(.*?)\}")
 
 
@@ -60,14 +63,8 @@ def on_page_markdown(markdown, page, config, files):
 def on_page_content(content, page, config, files):
     """Turns formulas into MathML, and names of the package into links to the reference where it has them."""
     content = _FORMULA.sub(lambda match: _formula(html.unescape(match[2]), display=match[1] == "div"), content)
-    return _NAME.sub(r'<autoref identifier="\1" optional><code>\1</code></autoref>', content)
-
-
-def on_post_build(config):
-    """Writes the search index as a script as well: what a page opened from the disk may load."""
-    folder = Path(config["site_dir"]) / "search"
-    index = (folder / "search_index.json").read_text(encoding="utf-8")
-    (folder / "search_index.js").write_text(f"var __index = {index}", encoding="utf-8")
+    content = _NAME.sub(r'<autoref identifier="\1" optional><code>\1</code></autoref>', content)
+    return _LONG.sub(lambda match: "<code>" + _JOINT.sub(r"\g<0><wbr>", match[1]) + "</code>", content)
 
 
 def site_path(path):
@@ -107,6 +104,7 @@ def _page_of(path):
 
 def _formula(latex, *, display):
     numbers = _TAG.findall(latex)
+    latex = _FENCE.sub(lambda side: {"l": r"\left\Vert ", "r": r"\right\Vert "}[side[1]], latex)
     mathml = convert(_TAG.sub("", latex).strip(), display="block" if display else "inline")
     if not display:
         return mathml

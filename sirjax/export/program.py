@@ -193,7 +193,12 @@ def save_program(
 
     Args:
       path: where to; an interruption leaves whole files or none.
-      networks, params, face_model, gains, until, platforms: see `export_program`.
+      networks: see `export_program`, also for the next four and `platforms`.
+      params: of the networks.
+      face_model: that the codes belong to.
+      gains: of the camera.
+      until: how far the program goes.
+      platforms: that it runs on.
       run: which weights, for the records.
       licence: of the file, as its maker states it; by default the face model's.
       licences: what else it stands under, JSON for the records: the terms of the photos.
