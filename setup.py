@@ -43,7 +43,14 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["sirjax", "sirjax.*", "configs", "data_prep", "data_prep.*"]),
     package_data={
-        "sirjax": ["assets/*", "render/native/*.cc", "render/native/*.cu", "render/native/*.h", "report/assets/*"]
+        "sirjax": [
+            "assets/*",
+            "assets/weights/*",
+            "render/native/*.cc",
+            "render/native/*.cu",
+            "render/native/*.h",
+            "report/assets/*",
+        ]
     },
     install_requires=[
         "jax>=0.10.2,<0.13",
@@ -89,6 +96,8 @@ setup(
             "fcpw>=1.2,<2",
             "trimesh>=4",
             "tinyhtml5>=2",  # reads the reports as a browser does
+            "tree-sitter>=0.25,<1",  # and their scripts
+            "tree-sitter-javascript>=0.25,<1",
             "pygltflib>=1.16",
             "safetensors>=0.5",
             "onnx>=1.19",

@@ -1,6 +1,6 @@
 """Recognizable 3D face shapes from single photos: the SIR loss and its whole system in JAX/Flax.
 
-    model = sirjax.load("runs/sir")  # or a .safetensors file
+    model = sirjax.load()  # the weights that come with sirjax; or a run, or a .safetensors file
     face = model.reconstruct("portrait.jpg")
     face.save("portrait.glb")
     model.identity_distance("portrait.jpg", "holiday.jpg")  # mm

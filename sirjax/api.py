@@ -1,6 +1,6 @@
 """The Python interface: a trained run as an object, a face as an object.
 
-    model = sirjax.load("runs/sir")
+    model = sirjax.load()  # the weights that come with sirjax; or a run, or a .safetensors file
     face = model.reconstruct("portrait.jpg")
     face.vertices, face.landmarks, face.shape_mm
     face.save("portrait.glb")
@@ -28,6 +28,7 @@ from sirjax.photo import read_photo
 from sirjax.predictor import Detector, Predictor
 from sirjax.reconstruction import FaceReconstruction
 from sirjax.training.setup import load_run
+from sirjax.training.weights import SHIPPED
 
 MESHES = (".glb", ".obj", ".ply")
 POSES = ("neutral", "posed")
@@ -264,12 +265,17 @@ class Reconstructor:
 
 
 def load(
-    path: str | os.PathLike, *, batch_size: int = 8, min_face_size: float = 20.0, detector: Detector | None = None
+    path: str | os.PathLike = SHIPPED,
+    *,
+    batch_size: int = 8,
+    min_face_size: float = 20.0,
+    detector: Detector | None = None,
 ) -> Reconstructor:
     """The networks of a trained run, ready for photos.
 
     Args:
-      path: the --workdir of `sirjax train`, or a .safetensors file of `sirjax export weights`.
+      path: the --workdir of `sirjax train`, or a .safetensors file of `sirjax export weights`; "builtin" are the
+        weights that come with sirjax (`sirjax.training.weights.shipped` says how they came about).
       batch_size: crops read at once; one program is compiled for it.
       min_face_size: side of the smallest face searched, pixels.
       detector: finds faces instead of the MTCNN that comes with sirjax.

@@ -20,9 +20,9 @@ from sirjax.losses.sir import neutral_frontal_confidence
 from sirjax.morphable import model as morphable
 from sirjax.networks.batches import in_batches, split
 from sirjax.networks.mtcnn import MTCNN, Detections
-from sirjax.reconstruction import FaceReconstruction
+from sirjax.reconstruction import FaceReconstruction, geometry_of
 from sirjax.training.setup import TrainedRun
-from sirjax.types import NetworkOutput
+from sirjax.types import Coefficients, NetworkOutput
 
 SMALL_FACE = 0.5  # photo pixels per crop pixel below which a face is so small that the crop is mostly made up
 MOSTLY_INSIDE = 0.7  # share of the crop that has to lie in the photo
@@ -251,19 +251,14 @@ def _aligned(
 
 def _decoded(face_model: morphable.FaceModel, output: NetworkOutput, template, gains) -> dict[str, jax.Array]:
     """What a FaceReconstruction holds, batched, but its confidence; nothing is rendered."""
-    face = decoding.decode(face_model, output, template, gains=gains)
-    neutral = morphable.neutral_vertices(face_model, output.shape)
+    camera = decoding.decode_camera(output, template, gains=gains)
     return {
         "shape": output.shape,
         "expression": output.expression,
-        "rotation": face.camera.rotation,
-        "scale": face.camera.scale,
-        "translation": face.camera.translation,
+        "rotation": camera.rotation,
+        "scale": camera.scale,
+        "translation": camera.translation,
         "light": output.light,
         "albedo": decoding.albedo_map(face_model, output.albedo_residual),
-        "vertices": face.vertices,
-        "neutral_vertices": neutral,
-        "projected": face.projected,
-        "landmarks": face.landmarks,
-        "neutral_landmarks": morphable.landmarks_of(face_model, neutral),
+        **geometry_of(face_model, Coefficients(output.shape, output.expression), camera),
     }

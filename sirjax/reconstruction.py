@@ -155,7 +155,8 @@ def remodeled(
     """The same face with other coefficients (whitened), its geometry computed anew; None leaves the face's own."""
     shape = face.shape if shape is None else np.asarray(shape, np.float32)
     expression = face.expression if expression is None else np.asarray(expression, np.float32)
-    geometry = _geometry(face_model, Coefficients(jnp.asarray(shape)[None], jnp.asarray(expression)[None]), face.camera)
+    coefficients = Coefficients(jnp.asarray(shape[None]), jnp.asarray(expression[None]))
+    geometry = geometry_of(face_model, coefficients, face.camera)
     computed = {name: np.asarray(value[0]) for name, value in geometry.items()}
     return replace(face, shape=shape, expression=expression, **computed)
 
@@ -185,7 +186,8 @@ def with_photo_camera(
 
 
 @jax.jit
-def _geometry(face_model: FaceModel, coefficients: Coefficients, camera: Camera) -> dict[str, jax.Array]:
+def geometry_of(face_model: FaceModel, coefficients: Coefficients, camera: Camera) -> dict[str, jax.Array]:
+    """Vertices, projections and landmarks of B faces, by the names they have in `FaceReconstruction`."""
     vertices = morphable.vertices(face_model, coefficients)
     neutral = morphable.neutral_vertices(face_model, coefficients.shape)
     projected = cameras.project(camera, vertices)
@@ -202,5 +204,5 @@ _euler = jax.jit(euler_from_rotation)
 
 
 def _camera(rotation: np.ndarray, scale: float, translation: np.ndarray) -> Camera:
-    floats = (jnp.asarray(np.asarray(value, np.float32))[None] for value in (rotation, scale, translation))
+    floats = (jnp.asarray(np.asarray(value, np.float32)[None]) for value in (rotation, scale, translation))
     return Camera(*floats)

@@ -7,6 +7,7 @@ import traceback
 from importlib import metadata
 from typing import NoReturn
 
+from sirjax.cli.compiled import keep_compiled
 from sirjax.cli.errors import one_line
 from sirjax.cli.parsing import SETTING, Parser, UsageError, explain, unknown_word
 from sirjax.memory import keep_freed_memory
@@ -27,7 +28,7 @@ EPILOG = """\
 examples:
   sirjax prepare synthetic --out records
   sirjax train --config warmup --workdir runs/warmup --config.data.landmark=records/landmark
-  sirjax reconstruct photo.jpg --checkpoint runs/warmup --out faces
+  sirjax reconstruct photo.jpg
   sirjax COMMAND --help
 
 exit codes: 0 done; 1 error; 2 wrong usage, or some photos or scans failed; 75 another host hangs, start again;
@@ -35,6 +36,10 @@ exit codes: 0 done; 1 error; 2 wrong usage, or some photos or scans failed; 75 a
 """
 # Commands that, started again, continue -> where.
 GOES_ON = {"train": "from its last checkpoint", "prepare": "where it was"}
+
+
+# Commands that run trained networks: they keep what they compile. A training that goes on compiles as it did before.
+READERS = ("reconstruct", "evaluate", "export")
 
 
 def build_parser(*filled: str) -> argparse.ArgumentParser:
@@ -59,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     words = [word for word in (sys.argv[1:] if argv is None else argv) if word != "--debug"]
     debug = len(words) < len(sys.argv[1:] if argv is None else argv)
     command = next((word for word in words if not word.startswith("-")), "")
+    if command in READERS:
+        keep_compiled()
     args = parse(words, command)
     keep_freed_memory()
     try:

@@ -1,6 +1,7 @@
 """Reconstruct the faces of photos and videos: meshes, landmarks, overlays and all coefficients.
 
 examples:
+  sirjax reconstruct portrait.jpg
   sirjax reconstruct portrait.jpg --checkpoint runs/sir --out faces
   sirjax reconstruct anna/ --checkpoint runs/sir --out faces --same-person --use-fused
   sirjax reconstruct talk.mp4 --checkpoint runs/sir --out faces --every 2
@@ -36,7 +37,9 @@ from sirjax.networks.mtcnn import MTCNN
 from sirjax.photo import MAX_MEGAPIXELS
 from sirjax.predictor import Predictor
 from sirjax.reconstruction import check_eye_distance
+from sirjax.render.backends import here
 from sirjax.training.setup import load_run
+from sirjax.training.weights import SHIPPED, shipped_words
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "photos", nargs="*", type=Path, metavar="PHOTO", help="photos, folders of photos, patterns, videos"
     )
     parser.add_argument(
-        "--checkpoint", required=True, type=Path, metavar="RUN", help="run directory, or .safetensors file"
+        "--checkpoint",
+        default=Path(SHIPPED),
+        type=Path,
+        metavar="RUN",
+        help="run directory, or .safetensors file (default: builtin, the weights that come with sirjax)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results (not with --camera)")
+    parser.add_argument(
+        "--out", default=Path("faces"), type=Path, metavar="DIR", help="folder for the results (default: faces)"
+    )
     parser.add_argument(
         "--faces", choices=("all", "largest"), help="which faces (default: all of a photo, the largest of a video)"
     )
@@ -149,13 +158,11 @@ def run(args: argparse.Namespace) -> int:
     if args.camera is not None:
         check_display()
         predictor = open_predictor(args)
-        watch(args.camera, predictor, smooth=args.smooth, backend=args.backend, max_frames=args.max_frames)
+        watch(args.camera, predictor, smooth=args.smooth, backend=here(args.backend), max_frames=args.max_frames)
         return 0
     inputs = find_inputs(args.photos)
     if not inputs:
         raise FileNotFoundError(f"no photos in {', '.join(map(str, args.photos))}: name files or folders with photos")
-    if args.out is None:
-        raise ValueError("--out is missing: name a folder for the results")
     session = open_session(args, outputs, search)
     counts, start = Counter(), time.perf_counter()
     photos = [path for path in inputs if not is_video(path)]
@@ -185,7 +192,7 @@ def read_outputs(args: argparse.Namespace) -> Outputs:
     return Outputs(
         formats=parse_list("--formats", args.formats, FORMATS),
         pictures=not args.no_pictures,
-        backend=args.backend,
+        backend=here(args.backend),
         eye_distance_mm=args.eye_distance_mm,
         texture=args.texture,
         maps=parse_list("--maps", args.maps, MAPS) if args.maps else (),
@@ -222,6 +229,8 @@ def open_session(args: argparse.Namespace, outputs: Outputs, search: Search) -> 
 def open_predictor(args: argparse.Namespace) -> Predictor:
     """Loads the run and the detector."""
     trained = load_run(args.checkpoint)
+    if str(args.checkpoint) == SHIPPED:
+        print(f"weights: {shipped_words()}")
     detector = MTCNN(args.min_face_size, max_side=args.search_side)
     return Predictor.of_run(trained, batch_size=args.batch, detector=detector)
 

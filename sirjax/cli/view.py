@@ -1,7 +1,7 @@
 """Show reconstructed faces on one page: photo and overlay, mesh to turn, norm slider, two faces compared.
 
 examples:
-  sirjax view faces
+  sirjax view
   sirjax view faces --photos holiday/ --out holiday.html
   sirjax view faces --truth scans/
 
@@ -28,7 +28,14 @@ MAX_FACES = 60
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder that sirjax reconstruct wrote")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        default=Path("faces"),
+        type=Path,
+        metavar="DIR",
+        help="folder that sirjax reconstruct wrote (default: faces)",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="the page (default: DIR/view.html)")
     parser.add_argument(
         "--face-model", type=Path, metavar="FILE", help="face model of the faces; the built-in one is found by itself"

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 
 import cv2
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
@@ -28,18 +26,15 @@ def textured_mesh(
     face_model: FaceModel, vertices: Float[np.ndarray, "V 3"], albedo: Float[np.ndarray, "U U 3"]
 ) -> TexturedMesh:
     """The face model's mesh at given vertices (mm, any frame), with an albedo map in [0, 1] as its texture."""
-    normals = _vertex_normals(jnp.asarray(vertices, jnp.float32)[None], face_model.topology)[0]
+    vertices = np.asarray(vertices, np.float32)
     return TexturedMesh(
-        vertices=np.asarray(vertices, np.float32),
-        normals=np.asarray(normals),
+        vertices=vertices,
+        normals=meshes.vertex_normals_of_one(vertices, face_model.topology),
         triangles=np.asarray(face_model.triangles),
         uv=np.asarray(face_model.uv),
         uv_triangles=np.asarray(face_model.uv_triangles),
         texture=np.rint(np.clip(albedo, 0.0, 1.0) * 255.0).astype(np.uint8),
     )
-
-
-_vertex_normals = jax.jit(meshes.vertex_normals)
 
 
 def split_seams(mesh: TexturedMesh) -> TexturedMesh:

@@ -5,13 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from sirjax.export.files import software
 from sirjax.files import write_bytes
 from sirjax.geometry.rotation import euler_from_rotation, quaternion_from_rotation
-from sirjax.morphable.coefficients import to_millimeters
 from sirjax.morphable.model import FaceModel
 from sirjax.reconstruction import FaceReconstruction
 
@@ -61,9 +59,9 @@ def _arrays(face: FaceReconstruction, face_model: FaceModel) -> dict[str, np.nda
     height, width = face.crop.shape[:2]
     arrays = {
         "shape_whitened": face.shape,
-        "shape_mm": to_millimeters(jnp.asarray(face.shape), face_model.shape_std),
+        "shape_mm": face.shape * np.asarray(face_model.shape_std),
         "expression_whitened": face.expression,
-        "expression_mm": to_millimeters(jnp.asarray(face.expression), face_model.expression_std),
+        "expression_mm": face.expression * np.asarray(face_model.expression_std),
         **_pose("crop", face.rotation),
         "scale_crop": face.scale,
         "translation_crop": face.translation,
@@ -89,7 +87,7 @@ def _arrays(face: FaceReconstruction, face_model: FaceModel) -> dict[str, np.nda
 
 
 def _pose(image: str, rotation: np.ndarray) -> dict[str, np.ndarray]:
-    quaternion, euler = _quaternion_and_euler(jnp.asarray(rotation))
+    quaternion, euler = _quaternion_and_euler(rotation)
     return {
         f"rotation_{image}": rotation,
         f"quaternion_{image}": np.asarray(quaternion),

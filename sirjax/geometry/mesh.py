@@ -43,7 +43,7 @@ def mesh_topology(triangles: Int[np.ndarray, "..."], num_vertices: int) -> MeshT
     place = np.arange(len(flat)) - first[flat[order]]  # place of each corner among its vertex's corners
     corners = np.full((num_vertices, max(1, count.max(initial=0))), len(flat))
     corners[flat[order], place] = order
-    return MeshTopology(jnp.asarray(triangles, jnp.int32), jnp.asarray(corners, jnp.int32))
+    return MeshTopology(*jax.device_put((triangles.astype(np.int32), corners.astype(np.int32))))
 
 
 @jax.custom_vjp
@@ -93,6 +93,14 @@ def vertex_normals(vertices: Float[Array, "B V 3"], topology: MeshTopology) -> F
     squared = jnp.sum(jnp.square(total), axis=-1, keepdims=True)
     degenerate = squared < _TINY
     return jnp.where(degenerate, 0.0, total * jax.lax.rsqrt(jnp.where(degenerate, 1.0, squared)))
+
+
+def vertex_normals_of_one(vertices: Float[np.ndarray, "V 3"], topology: MeshTopology) -> Float[np.ndarray, "V 3"]:
+    """`vertex_normals` of one mesh, as NumPy; one compiled program for all who draw and write meshes."""
+    return np.asarray(_vertex_normals(np.asarray(vertices, np.float32)[None], topology))[0]
+
+
+_vertex_normals = jax.jit(vertex_normals)
 
 
 def triangle_areas(vertices: Float[Array, "B V 3"], triangles: Int[Array, "T 3"]) -> Float[Array, "B T"]:

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from sirjax.files import write_bytes
@@ -105,8 +105,11 @@ def _from_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> FaceModel:
     albedo = arrays["mean_albedo_uv"]
     albedo = albedo.astype(np.float32) / 255 if albedo.dtype == np.uint8 else albedo
 
-    def floats(array: np.ndarray, scale: float = 1.0) -> jnp.ndarray:
-        return jnp.asarray((array.astype(np.float64) * scale).astype(np.float32))
+    def place(array: np.ndarray) -> jax.Array:
+        return jax.device_put(array)  # `jnp.asarray` compiles a program for each shape
+
+    def floats(array: np.ndarray, scale: float = 1.0) -> jax.Array:
+        return place((array.astype(np.float64) * scale).astype(np.float32))
 
     return FaceModel(
         mean=floats(arrays["mean"], unit_mm),
@@ -116,12 +119,12 @@ def _from_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> FaceModel:
         expression_std=floats(arrays["exp_std"], unit_mm),
         topology=mesh_topology(triangles, num_vertices),
         uv=floats(arrays["uv"]),
-        uv_triangles=jnp.asarray(arrays["tri_uv"].astype(np.int32)),
-        landmark_vertices=jnp.asarray(landmark_vertices.astype(np.int32)),
+        uv_triangles=place(arrays["tri_uv"].astype(np.int32)),
+        landmark_vertices=place(landmark_vertices.astype(np.int32)),
         landmark_weights=floats(landmark_weights),
         mean_albedo=floats(albedo),
-        uv_mask=jnp.asarray(arrays["uv_mask"].astype(bool)),
-        mirror_vertices=jnp.asarray(arrays["sym_idx"].astype(np.int32)),
+        uv_mask=place(arrays["uv_mask"].astype(bool)),
+        mirror_vertices=place(arrays["sym_idx"].astype(np.int32)),
         name=str(arrays["name"]),
         licence=str(arrays["licence"]),
         provenance=str(arrays["provenance"]),

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -84,22 +83,19 @@ def draw(
     Compiled once for each image size.
     """
     rendering = _draw(
-        *(jnp.asarray(array, jnp.float32)[None] for array in (projected, normals, albedo, light)),
+        *(np.asarray(array, np.float32)[None] for array in (projected, normals, albedo, light)),
         face_model.triangles,
         face_model.uv,
         face_model.uv_triangles,
         image_size=image_size,
         backend=backend,
     )
-    return jax.tree.map(lambda leaf: leaf[0], rendering)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[0], rendering)
 
 
 def vertex_normals(face_model: FaceModel, vertices: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V 3"]:
     """Unit normals of one mesh, in the frame of its vertices."""
-    return np.asarray(_vertex_normals(jnp.asarray(vertices, jnp.float32)[None], face_model.topology)[0])
-
-
-_vertex_normals = jax.jit(mesh.vertex_normals)
+    return mesh.vertex_normals_of_one(np.asarray(vertices, np.float32), face_model.topology)
 
 
 @partial(jax.jit, static_argnames=("image_size", "backend"))

@@ -77,8 +77,8 @@ def error_view(
     projected, normals = _placed(face_model, vertices, yaw, 2 * size)
     attributes = np.concatenate([normals, errors[:, None]], axis=1)
     values, mask = _interpolated(
-        jnp.asarray(projected, jnp.float32)[None],
-        jnp.asarray(attributes, jnp.float32)[None],
+        np.asarray(projected, np.float32)[None],
+        np.asarray(attributes, np.float32)[None],
         face_model.triangles,
         image_size=(2 * size, 2 * size),
         backend=backend,
@@ -108,7 +108,7 @@ def _view(
     """What is seen of the turned mesh (a field of `Rendering`) and where, at twice the size, for smooth edges."""
     projected, normals = _placed(face_model, vertices, yaw, 2 * size)
     return _seen(
-        *(jnp.asarray(array, jnp.float32)[None] for array in (projected, normals, albedo, NEUTRAL_LIGHT)),
+        *(np.asarray(array, np.float32)[None] for array in (projected, normals, albedo, NEUTRAL_LIGHT)),
         face_model.triangles,
         face_model.uv,
         face_model.uv_triangles,

@@ -74,6 +74,17 @@ def resolve(backend: str) -> Choice:
     return Choice(cpu="cpu", cuda="", other="") if backend == "cpu" else Choice(cpu="", cuda=backend, other="")
 
 
+def here(backend: str = "auto") -> str:
+    """The backend itself, or the one that "auto" takes on the platform where JAX runs programs by default.
+
+    A program with "auto" is traced for every platform, which takes a multiple of the time: not for what runs once.
+    """
+    if backend != "auto":
+        return backend
+    choice = resolve(backend)
+    return {"cpu": choice.cpu, "gpu": choice.cuda}.get(jax.default_backend(), choice.other)
+
+
 def without_callbacks(choice: Choice) -> Choice:
     """The same choice with the next best backend in place of `nvdiffrast`.
 

@@ -16,7 +16,7 @@ from sirjax.data.sources import folders_of
 from sirjax.files import write_text
 from sirjax.morphable.model import FaceModel
 from sirjax.training import checkpoint
-from sirjax.training.weights import is_weights_file, read_about
+from sirjax.training.weights import is_weights_file, locate, read_about
 
 FILE = "licences.json"  # of a run directory
 PERMISSION = "--i-may-share"  # the option that says the user has checked the terms
@@ -67,6 +67,7 @@ class Licences:
 
 def licences_of(path: Path, face_model: FaceModel) -> Licences:
     """The terms of a run directory, or of a weights file, trained with `face_model`."""
+    path = locate(path)
     if is_weights_file(path):
         return Licences.from_dict(read_about(path).licences)
     return Licences(face_model.name, face_model.licence, _of_run(path))
@@ -93,7 +94,7 @@ def data_licences(config: Mapping[str, Any]) -> dict[str, str]:
     for folder in [*folders_of(data.get("landmark", "")), *folders_of(data.get("identity", ""))]:
         found[Path(folder).name] = _of_records(Path(folder))
     start = config.get("init_from", "")
-    return _of_start(Path(start)) | found if start else found
+    return _of_start(locate(start)) | found if start else found
 
 
 def _of_start(path: Path) -> dict[str, str]:

@@ -71,7 +71,7 @@ def starting_state(
         return restored
     if not init_from:
         return fresh
-    networks, step = _networks_of(Path(init_from), fingerprint)
+    networks, step = _networks_of(weights.locate(init_from), fingerprint)
     logger.info("networks from %s, step %d", init_from, step)
     # A copy: a step gives its state's buffers away, each once.
     averaged = None if fresh.averaged is None else jax.tree.map(jnp.copy, networks)

@@ -226,11 +226,13 @@ class TrainedRun:
 def load_run(path: str | os.PathLike) -> TrainedRun:
     """The networks, newest parameters and face model of a run directory, or of a weights file (.safetensors).
 
+    "builtin" are the weights that come with sirjax.
+
     Raises:
       FileNotFoundError: if `path` is neither, a run holds no checkpoint, or the face model of a file is not beside it.
       ValueError: if the face model is not the one the networks were trained with.
     """
-    path = Path(path)
+    path = weights.locate(path)
     if not path.exists():
         name = f"did you mean {_nearest(path)}? Name" if _nearest(path) else "name"
         raise FileNotFoundError(f"there is nothing at {path}: {name} a run's --workdir or a .safetensors file")
@@ -245,6 +247,12 @@ def load_run(path: str | os.PathLike) -> TrainedRun:
     )
     params, step = checkpoint.load_network_params(path, fingerprint=identity, remedy=remedy)
     return _trained(config, params, face_model, identity, step)
+
+
+def is_trained(path: Path) -> bool:
+    """Whether a path is meant as trained networks: a run directory, a weights file, or "builtin"."""
+    found = weights.locate(path)
+    return weights.is_weights_file(found) or (found / checkpoint.CONFIG).is_file()
 
 
 def _nearest(path: Path) -> str:

@@ -5,15 +5,17 @@ texts are `format`, `licence` and `about`, JSON with what prediction needs (see 
 file: it is named, with its fingerprint, and has to lie beside the file unless it is the built-in one.
 """
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from sirjax.files import write_bytes
 from sirjax.morphable.builtin import BUILTIN
@@ -21,6 +23,8 @@ from sirjax.networks.safetensors_file import BFLOAT16, encode_safetensors, read_
 
 FORMAT = "sirjax-weights-v1"
 SUFFIX = ".safetensors"
+SHIPPED = "builtin"  # the name of the weights that come with sirjax, wherever a run or a file is named
+SHIPPED_PATH = Path(__file__).resolve().parent.parent / "assets" / "weights" / "renders.safetensors"
 DTYPES = {"float32": np.dtype(np.float32), "float16": np.dtype(np.float16), "bfloat16": BFLOAT16}
 SEPARATOR = "/"
 
@@ -38,6 +42,25 @@ class About:
     run: str = ""  # which run it was
     notes: list = field(default_factory=list)  # what else is worth knowing, in sentences
     sir: dict = field(default_factory=dict)  # of `config.sir`: pose_weight, expression_decay (Eq. 19); or nothing
+    training: list = field(default_factory=list)  # the stages it went through; see `sirjax.training.history`
+    fingerprint: str = ""  # of the arrays as they are in the file; see `fingerprint`
+
+
+def locate(name: str | os.PathLike) -> Path:
+    """Where a run or a weights file lies: "builtin" is the file that comes with sirjax, all else a path."""
+    return SHIPPED_PATH if os.fspath(name) == SHIPPED else Path(name)
+
+
+def shipped() -> tuple[Path, About]:
+    """The weights that come with sirjax, trained on renderings of the built-in face model: the file, what it says."""
+    return SHIPPED_PATH, read_about(SHIPPED_PATH)
+
+
+def shipped_words() -> str:
+    """The shipped weights in a line: what they are, what they have seen, their terms."""
+    about = shipped()[1]
+    notes = "".join(f" {note}" for note in about.notes)
+    return f"{SHIPPED} ({about.run}); licence: {about.licence}.{notes}"
 
 
 def is_weights_file(path: Path) -> bool:
@@ -62,6 +85,7 @@ def save_weights(path: Path, params: Mapping, about: About, *, dtype: str = "flo
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     arrays = {name: _converted(name, array, dtype) for name, array in flatten(params).items()}
+    about = replace(about, fingerprint=fingerprint(arrays))
     texts = {"format": FORMAT, "licence": about.licence, "about": json.dumps(asdict(about), ensure_ascii=False)}
     write_bytes(path, encode_safetensors(arrays, texts))
 
@@ -75,7 +99,20 @@ def load_weights(path: Path) -> tuple[dict, About]:
     """
     about = read_about(path)
     arrays = read_safetensors(path)
-    return unflatten({name: jnp.asarray(array, jnp.float32) for name, array in arrays.items()}), about
+    if about.fingerprint and about.fingerprint != fingerprint(arrays):
+        raise ValueError(f"{path} is damaged: its numbers are not those that were written; get or export it again")
+    # Converted by NumPy and put in place as they are: `jnp.asarray` compiles a program for each shape.
+    return jax.device_put(unflatten({name: array.astype(np.float32) for name, array in arrays.items()})), about
+
+
+def fingerprint(arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> str:
+    """SHA-256 of arrays by flat name: names, types, shapes and numbers."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.name} {list(arrays[name].shape)}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def read_about(path: Path) -> About:

@@ -12,6 +12,7 @@ from sirjax.cli import main as command
 from sirjax.cli import reconstruct
 from sirjax.cli.reconstructing import writing
 from sirjax.data.alignment import DETECTOR_BOX
+from sirjax.losses.sir import neutral_frontal_confidence
 from sirjax.networks.mtcnn import Detections
 from sirjax.video.frames import VideoWriter
 from tests.oracles import MODEL, TEMPLATE, Oracle, answers
@@ -47,6 +48,7 @@ def sirjax(monkeypatch, tmp_path):
         face_model=MODEL,
         gains=decode.CameraGains(),
         metadata=metadata,
+        confidence=neutral_frontal_confidence,
     )
     monkeypatch.setattr(reconstruct, "load_run", lambda workdir: trained)
     monkeypatch.setattr(reconstruct, "MTCNN", MarkedFaces)
@@ -332,10 +334,23 @@ def test_photos_and_videos_go_together(sirjax, tmp_path, capsys):
     assert "2 frames, 0 faces reconstructed; 1 no_face; " in capsys.readouterr().out
 
 
-def test_a_folder_for_the_results_has_to_be_named(sirjax, tmp_path, capsys):
+def test_a_photo_alone_is_enough(sirjax, tmp_path, monkeypatch, capsys):
+    asked = []
+    trained = reconstruct.load_run("runs/sir")
+    monkeypatch.setattr(reconstruct, "load_run", lambda run: asked.append(str(run)) or trained)
     make_photo(tmp_path / "a.png", 1)
-    assert command.main(["reconstruct", "a.png", "--checkpoint", "runs/sir"]) == 1
-    assert "--out is missing: name a folder for the results" in capsys.readouterr().err
+    assert command.main(["reconstruct", "a.png"]) == 0
+    assert asked == ["builtin"]
+    assert (tmp_path / "faces/a/face0_neutral.glb").is_file()
+    shown = capsys.readouterr().out
+    assert shown.startswith("weights: builtin (")
+    assert "licence: CC0-1.0" in shown.splitlines()[0]
+
+
+def test_own_weights_need_no_introduction(sirjax, tmp_path, capsys):
+    make_photo(tmp_path / "a.png", 1)
+    assert sirjax("a.png", "--formats", "npz", "--no-pictures") == 0
+    assert "weights:" not in capsys.readouterr().out
 
 
 def test_textures_and_maps_come_on_request(sirjax, tmp_path, capsys):

@@ -120,3 +120,11 @@ def test_areas_match_herons_formula(rng):
 def test_areas_have_a_finite_gradient_at_flat_triangles():
     gradient = jax.jit(jax.grad(lambda v: triangle_areas(v, jnp.array([[0, 1, 2]])).sum()))(jnp.ones((1, 3, 3)))
     np.testing.assert_array_equal(gradient, np.zeros((1, 3, 3)))
+
+
+def test_normals_of_one_mesh_are_those_of_a_batch(rng):
+    triangles = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1]])
+    topology = mesh.mesh_topology(triangles, 4)
+    vertices = rng.normal(size=(4, 3)).astype(np.float32)
+    batch = mesh.vertex_normals(jnp.asarray(vertices[None]), topology)
+    np.testing.assert_allclose(mesh.vertex_normals_of_one(vertices, topology), batch[0], atol=1e-6)

@@ -67,3 +67,11 @@ def test_code_that_is_shared_out_among_devices_calls_no_python(machine, working,
     machine(*working)
     assert backends.without_callbacks(Choice("cpu", "nvdiffrast", "xla")) == Choice("cpu", substitute, "xla")
     assert backends.without_callbacks(Choice("cpu", "xla", "xla")) == Choice("cpu", "xla", "xla")
+
+
+@pytest.mark.parametrize(("platform", "taken"), [("cpu", "cpu"), ("gpu", "cuda"), ("tpu", "xla")])
+def test_what_runs_here_is_the_choice_for_the_default_platform(machine, monkeypatch, platform, taken):
+    machine("cpu", "gpu", "cuda")
+    monkeypatch.setattr(backends.jax, "default_backend", lambda: platform)
+    assert backends.here() == taken
+    assert backends.here("nvdiffrast") == "nvdiffrast"

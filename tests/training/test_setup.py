@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,3 +111,9 @@ def test_a_face_model_that_has_changed_since_the_training_is_named_with_the_reme
     )
     with pytest.raises(ValueError, match=f"was trained with face model .*, this one is .*; {re.escape(remedy)}$"):
         setup.load_run(tmp_path / "sir")
+
+
+def test_what_is_meant_as_trained_networks(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    assert all(map(setup.is_trained, (tmp_path, tmp_path / "any.safetensors", Path("builtin"))))
+    assert not any(map(setup.is_trained, (tmp_path / "codes.npz", tmp_path / "none", tmp_path / "config.json")))

@@ -9,12 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import safetensors
+import safetensors.numpy
 from ml_collections import ConfigDict
 
+from sirjax.morphable.builtin import builtin_face_model
 from sirjax.morphable.storage import fingerprint, save_face_model
 from sirjax.training import weights
 from sirjax.training.checkpoint import CheckpointStore
+from sirjax.training.licences import Licences
 from sirjax.training.setup import load_run, make_networks_for
 from sirjax.training.state import TrainState
 from sirjax.training.weights import About, flatten, load_weights, merge, read_about, save_weights, unflatten
@@ -81,8 +83,9 @@ def test_the_reference_library_reads_names_numbers_and_settings(saved, params):
     with safetensors.safe_open(saved, framework="np") as file:
         assert file.metadata()["format"] == "sirjax-weights-v1"
         assert file.metadata()["licence"] == "CC-BY-4.0"
-        assert json.loads(file.metadata()["about"]) == dataclasses.asdict(ABOUT)
+        about = json.loads(file.metadata()["about"])
         kernel = file.get_tensor("trunk/Stage_0/Conv_0/kernel")
+    assert about == dataclasses.asdict(ABOUT) | {"fingerprint": weights.fingerprint(flatten(params))}
     np.testing.assert_array_equal(kernel, params["trunk"]["Stage_0"]["Conv_0"]["kernel"])
 
 
@@ -91,7 +94,7 @@ def test_half_precision_halves_the_file_and_rounds(tmp_path, saved, params, dtyp
     save_weights(tmp_path / "half.safetensors", params, ABOUT, dtype=dtype)
     assert (tmp_path / "half.safetensors").stat().st_size < 0.52 * saved.stat().st_size
     read, about = load_weights(tmp_path / "half.safetensors")
-    assert about == ABOUT
+    assert dataclasses.replace(about, fingerprint="") == ABOUT
     for name, array in flatten(read).items():
         assert array.dtype == np.float32
         np.testing.assert_allclose(array, flatten(params)[name], rtol=digits, atol=1e-7)
@@ -196,3 +199,53 @@ np.save(sys.argv[1] + "/kernel.npy", params["trunk"]["Stage_0"]["kernel"])
 """
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=600)
     np.testing.assert_array_equal(np.load(tmp_path / "kernel.npy"), flatten(networks)["trunk/Stage_0/kernel"])
+
+
+def test_numbers_that_were_changed_are_noticed(tmp_path, params):
+    path = tmp_path / "face.safetensors"
+    save_weights(path, params, ABOUT)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"face.safetensors is damaged: its numbers are not those that were written"):
+        load_weights(path)
+
+
+def test_the_fingerprint_is_of_names_types_shapes_and_numbers():
+    one = {"a": np.zeros((2, 3), np.float32)}
+    others = (
+        {"b": np.zeros((2, 3), np.float32)},
+        {"a": np.zeros((2, 3), np.float16)},
+        {"a": np.zeros((3, 2), np.float32)},
+        {"a": np.ones((2, 3), np.float32)},
+        one | {"b": np.zeros(0, np.float32)},
+    )
+    assert len({weights.fingerprint(arrays) for arrays in (one, *others)}) == 6
+    assert weights.fingerprint({"x": np.zeros(1), "y": np.ones(1)}) == weights.fingerprint(
+        {"y": np.ones(1), "x": np.zeros(1)}
+    )
+
+
+def test_files_without_a_fingerprint_are_read(tmp_path):
+    about = json.dumps(dataclasses.asdict(ABOUT))
+    path = tmp_path / "old.safetensors"
+    safetensors.numpy.save_file(
+        {"a/b": np.ones(2, np.float32)}, path, {"format": weights.FORMAT, "licence": "", "about": about}
+    )
+    np.testing.assert_array_equal(load_weights(path)[0]["a"]["b"], [1.0, 1.0])
+
+
+def test_the_name_builtin_is_the_file_that_comes_with_sirjax():
+    path, about = weights.shipped()
+    assert weights.locate("builtin") == path
+    assert weights.locate("runs/sir") == Path("runs/sir")
+    assert about.licence == "CC0-1.0"
+    assert about.fingerprint == weights.fingerprint(weights.read_safetensors(path))
+    assert path.stat().st_size < 6e6
+
+
+def test_the_weights_that_come_with_sirjax_were_made_with_free_data_only():
+    about = weights.shipped()[1]
+    assert about.face_model["file"] == "builtin"
+    assert about.face_model["fingerprint"] == fingerprint(builtin_face_model())
+    assert not Licences.from_dict(about.licences).restrictions()

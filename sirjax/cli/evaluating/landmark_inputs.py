@@ -22,7 +22,7 @@ from sirjax.data.records import RecordSource, Sample, open_records
 from sirjax.evaluation.codes import Codes
 from sirjax.geometry.rotation import euler_from_rotation
 from sirjax.photo import SUFFIXES, PhotoError, read_photo
-from sirjax.training.setup import load_run
+from sirjax.training.setup import is_trained, load_run
 
 POSES_FILE = "poses.tsv"  # beside records: name, pitch, yaw, roll in degrees
 
@@ -125,7 +125,7 @@ def _labels(sample: Sample) -> Float[np.ndarray, "68 2"]:
 
 def _codes_of(predictions: Path, records: RecordSource, batch_size: int) -> tuple[Codes | None, dict]:
     """What a run or a file of codes says about records; None if it is neither."""
-    if (predictions / "config.json").is_file():
+    if is_trained(predictions):
         codes = read_codes(load_run(predictions), records, batch_size=batch_size, run_name=str(predictions))
     elif predictions.suffix == ".npz":
         codes = load_codes(predictions)

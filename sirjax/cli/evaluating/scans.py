@@ -34,7 +34,7 @@ from sirjax.evaluation.scan_summary import TIP_GAP, Measured, paired_difference,
 from sirjax.files import write_text
 from sirjax.morphable import load
 from sirjax.report import provenance
-from sirjax.training.setup import load_run
+from sirjax.training.setup import is_trained, load_run
 
 CROPS = {"95": "sphere", "95_no_forehead": "no_forehead"}
 SCALES = ("per_mesh", "global", "none")
@@ -145,7 +145,7 @@ def _inputs(args: argparse.Namespace) -> tuple[list[Case], Options, dict]:
             raise ValueError("a run or codes need --records (the prepared Florence set) and --scans (its folder)")
         facts["images"] = _drawn(args.records, args.scan_kind)
         tips = None if args.tips is None else read_tips(args.tips)
-        if args.source.is_dir():
+        if args.source.is_dir() or is_trained(args.source):
             trained = load_run(args.source)
             model = trained.face_model
             codes = read_codes(trained, open_records(args.records), batch_size=args.batch, run_name=str(args.source))

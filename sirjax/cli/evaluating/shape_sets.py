@@ -19,7 +19,7 @@ from sirjax.evaluation.conditions import neutral_frontal_confidence
 from sirjax.morphable.builtin import builtin_face_model
 from sirjax.morphable.model import FaceModel
 from sirjax.morphable.storage import fingerprint
-from sirjax.training.setup import load_run
+from sirjax.training.setup import is_trained, load_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ def read_shapes(
       FileNotFoundError: if something named is not there.
       ValueError: if shapes and what is said about them do not fit.
     """
-    if (what / "config.json").is_file():
+    if is_trained(what):
         if records is None:
             raise ValueError("a run needs photos to read: give --records RECORDS with identities")
         trained = load_run(what)

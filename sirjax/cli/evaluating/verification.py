@@ -30,7 +30,7 @@ from sirjax.evaluation.recognition import Recognition
 from sirjax.evaluation.report import Row, format_table
 from sirjax.files import write_text
 from sirjax.report import provenance
-from sirjax.training.setup import load_run
+from sirjax.training.setup import is_trained, load_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +91,7 @@ def read_subject(
     Raises:
       ValueError: if a run has no photos to read.
     """
-    if path.is_dir():
+    if path.is_dir() or is_trained(path):
         if records is None:
             raise ValueError(f"{path} is a run and needs photos to read: give --records DIR")
         trained = load_run(path)

@@ -12,10 +12,12 @@ is only exported with --i-may-share.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from sirjax.cli.exporting import source
 from sirjax.morphable.builtin import BUILTIN
+from sirjax.training.history import training_history
 from sirjax.training.licences import Licences
 from sirjax.training.setup import TrainedRun
 from sirjax.training.weights import DTYPES, About, save_weights
@@ -27,6 +29,7 @@ CONFIDENCE = ("pose_weight", "expression_decay")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `sirjax export weights`."""
     source.add_arguments(parser)
+    parser.add_argument("--note", action="append", default=[], metavar="TEXT", help="a sentence for the file's records")
     parser.add_argument("--dtype", choices=tuple(DTYPES), default="float32", help="of the numbers (default float32)")
 
 
@@ -40,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """
     trained, licences = source.load(args)
     about = about_run(trained, licences, run=source.name_of(args, trained), licence=args.licence)
+    about = replace(about, notes=args.note, training=training_history(args.source))
     save_weights(args.out, trained.params, about, dtype=args.dtype)
     print(f"wrote {args.out}, {source.size_of(args.out)}, {args.dtype}; licences: {describe(licences)}")
     return 0

@@ -8,6 +8,7 @@ import pytest
 import safetensors
 
 from sirjax.cli.exporting import source
+from sirjax.cli.exporting import weights as exporter
 from sirjax.cli.main import main
 from sirjax.morphable.storage import save_face_model
 from sirjax.predictor import Predictor
@@ -19,6 +20,7 @@ from tests.cli.exporting.test_source import RUN, SETTINGS
 @pytest.fixture
 def export(monkeypatch, tmp_path):
     monkeypatch.setattr(source, "load_run", lambda path: dataclasses.replace(RUN, settings=SETTINGS))
+    monkeypatch.setattr(exporter, "training_history", lambda path: [{"settings": {"seed": 5}, "sets": {}}])
     licences = Licences("dome", "CC0-1.0", {"300w": "for research"})
     monkeypatch.setattr(source, "licences_of", lambda path, model: licences)
     out = tmp_path / "sir.safetensors"
@@ -42,7 +44,9 @@ def test_the_file_predicts_as_the_run_does(export, rng):
 
 
 def test_the_file_says_what_it_is(export, capsys):
-    with safetensors.safe_open(export("--licence", "CC-BY-NC-4.0", "--dtype", "bfloat16"), framework="np") as file:
+    with safetensors.safe_open(
+        export("--licence", "CC-BY-NC-4.0", "--dtype", "bfloat16", "--note", "One.", "--note", "Two."), framework="np"
+    ) as file:
         texts = file.metadata()
     about = json.loads(texts["about"])
     assert texts["licence"] == about["licence"] == "CC-BY-NC-4.0"
@@ -52,6 +56,8 @@ def test_the_file_says_what_it_is(export, capsys):
     assert about["face_model"]["file"] == "dome.npz"
     assert about["face_model"]["fingerprint"] == RUN.metadata["face_model"]
     assert (about["step"], about["run"]) == (7, "sir, step 7")
+    assert about["notes"] == ["One.", "Two."]
+    assert about["training"] == [{"settings": {"seed": 5}, "sets": {}}]
     assert about["licences"]["data"] == {"300w": "for research"}
     assert capsys.readouterr().out.endswith(
         "sir.safetensors, 0.3 MB, bfloat16; licences: face model: CC0-1.0; records 300w: for research\n"
