@@ -15,6 +15,7 @@ from sirjax.data.alignment import DETECTOR_BOX
 from sirjax.losses.sir import neutral_frontal_confidence
 from sirjax.networks.mtcnn import Detections
 from sirjax.video.frames import VideoWriter
+from tests.export.gltf_rules import violations
 from tests.oracles import MODEL, TEMPLATE, Oracle, answers
 
 
@@ -360,5 +361,6 @@ def test_textures_and_maps_come_on_request(sirjax, tmp_path, capsys):
         "face0_neutral.glb", "face0_posed.glb", "face0_texture_shares.png",
         "face0_depth_crop.png", "face0_depth_photo.png",
     }  # fmt: skip
+    assert [violations(tmp_path / f"out/a/face0_{pose}.glb") for pose in ("neutral", "posed")] == [[], []]
     assert sirjax("a.png", "--maps", "depth,color") == 1
     assert "--maps 'depth,color': give some of depth,normals" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from PIL import Image
 from sirjax.export.mesh_files import write_face
 from sirjax.export.parameters import Provenance
 from sirjax.morphable import builtin_face_model
+from tests.export.gltf_rules import violations
 from tests.face_models import dome_face_model
 from tests.reconstructions import known_face, similarity
 
@@ -95,6 +96,11 @@ def test_colors_of_ply_vertices_are_those_of_the_texture(files):
     corners = ply.faces.reshape(-1)
     match = np.abs(seen[corners] - expected[triangles.reshape(-1)]).max(axis=1) < 2
     assert match.mean() > 0.95  # at seams a vertex has one color but two places
+
+
+@pytest.mark.parametrize("pose", ["neutral", "posed"])
+def test_the_glb_keeps_the_rules_of_gltf(files, pose):
+    assert violations(files[0] / f"f_{pose}.glb") == []
 
 
 def test_other_libraries_draw_the_same_surface(files):

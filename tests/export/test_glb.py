@@ -1,4 +1,6 @@
 import io
+import json
+import struct
 
 import numpy as np
 import pygltflib
@@ -8,6 +10,7 @@ from PIL import Image
 
 from sirjax.export.glb import write_glb
 from sirjax.export.mesh import split_seams
+from tests.export.gltf_rules import read_container, violations
 from tests.export.meshes import dome_mesh, seamed_mesh
 
 
@@ -62,6 +65,40 @@ def test_chunks_are_aligned_and_their_lengths_true(tmp_path):
     assert 28 + json_length + binary_length == len(data)
     document = pygltflib.GLTF2().load(str(tmp_path / "face.glb"))
     assert all(view.byteOffset % 4 == 0 for view in document.bufferViews)
+
+
+@pytest.mark.parametrize("mesh", [dome_mesh(), seamed_mesh()], ids=["dome", "seam"])
+def test_nothing_is_there_that_the_validator_would_report(tmp_path, mesh):
+    assert violations(write_glb(tmp_path / "face.glb", mesh, copyright="CC0-1.0", comment="äöü")) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("accessors", 0, "max"), [1.0, 1.0, 1.0], "max of POSITION is"),
+        (("accessors", 3, "count"), 3, "accessor 3 does not fit its view"),
+        (("accessors", 3, "componentType"), 5126, "indices of component type 5126"),
+        (("bufferViews", 1, "byteOffset"), 0, "view 1 overlaps the one before"),
+        (("bufferViews", 1, "target"), 34963, "accessor 1 lies in a view of another target than attribute"),
+        (("buffers", 0, "byteLength"), 8, "a buffer of"),
+        (("images", 0, "mimeType"), "image/jpeg", "an image of type image/jpeg begins with"),
+        (("meshes", 0, "primitives", 0, "attributes", "NORMAL"), 0, "normals of length"),
+        (("textures", 0, "source"), 1, "the texture names what is not there"),
+    ],
+)
+def test_what_would_be_wrong_is_found(tmp_path, place, value, message):
+    path = write_glb(tmp_path / "face.glb", seamed_mesh())
+    document, binary, _ = read_container(path)
+    *way, last = place
+    part = document
+    for step in way:
+        part = part[step]
+    part[last] = value
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(binary), b"BIN\0") + binary
+    path.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
+    assert any(message in line for line in violations(path)), violations(path)
 
 
 def test_the_licence_is_recorded(tmp_path):
