@@ -98,8 +98,6 @@ setup(
             "tinyhtml5>=2",  # reads the reports as a browser does
             "tree-sitter>=0.25,<1",  # and their scripts
             "tree-sitter-javascript>=0.25,<1",
-            "tree-sitter>=0.25,<1",  # and their scripts
-            "tree-sitter-javascript>=0.25,<1",
             "pygltflib>=1.16",
             "safetensors>=0.5",
             "onnx>=1.19",
