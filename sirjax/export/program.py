@@ -32,6 +32,7 @@ from sirjax.morphable.storage import fingerprint
 from sirjax.types import NetworkOutput, Rendering
 
 PLATFORMS = ("cpu", "cuda", "tpu")
+REQUIRES = ("jax", "flatbuffers")  # where it runs; JAX needs the second to read programs, but does not bring it along
 FORMAT = "sirjax-program-v1"
 CODES, MESH, RENDERING = LEVELS = ("codes", "mesh", "rendering")  # how far a program goes; each has all before it
 INPUT = (
@@ -269,6 +270,7 @@ def _manifest(data: bytes, face_model: morphable.FaceModel, until: str) -> dict:
         "format": FORMAT,
         "software": software(),
         "jax": jax.__version__,
+        "requires": list(REQUIRES),
         "sha256": hashlib.sha256(data).hexdigest(),
         "platforms": list(program.platforms),
         "calling_convention_version": program.calling_convention_version,

@@ -201,6 +201,7 @@ def test_the_manifest_describes_the_program(saved):
     assert programs.load_program(saved).manifest == manifest
     assert manifest["format"] == "sirjax-program-v1"
     assert manifest["software"].startswith("sirjax ")
+    assert manifest["requires"] == ["jax", "flatbuffers"]
     assert manifest["platforms"] == ["cpu", "cuda", "tpu"]
     assert manifest["inputs"]["crops"]["shape"] == ["b", 112, 96, 3]
     assert manifest["inputs"]["crops"]["dtype"] == "float32"
