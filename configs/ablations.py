@@ -5,6 +5,7 @@
 
 A variant of the second stage names its losses: `sm` CosFace (L_sm), `c` plain or `wc` weighted centers (L_c, L_wc),
 `kl` the KL term, joined by "+"; `none` has no SIR loss at all. Results: experiments/README.md.
+A part `teacher` adds the distances of an outside recognizer (losses.teacher, beyond the paper).
 For real photos the same variants are built on configs/photos.py: experiments/photos/README.md.
 """
 
@@ -12,8 +13,9 @@ from typing import Any
 
 from configs import demo, photos
 
-PARTS = ("sm", "c", "wc", "kl")
+PARTS = ("sm", "c", "wc", "kl", "teacher")
 VARIANTS = ("none", "kl", "sm", "sm+kl", "sm+c", "sm+c+kl", "sm+wc", "sm+wc+kl")  # Table II
+TAUGHT = ("teacher", "sm+wc+kl+teacher")  # no SIR loss, and the paper's, each with a teacher
 
 
 def get_config(variant: str = "sm+wc+kl", *, real: bool = False) -> Any:
@@ -42,7 +44,8 @@ def get_config(variant: str = "sm+wc+kl", *, real: bool = False) -> Any:
     config.run.checkpoint_every = 100
     # No other prior holds shapes of identity photos back, or KL's part could not be seen (docs/method.md, Eq. 15).
     config.losses.shape_prior_on_identity = False
-    config.sir.weight = float(bool(parts))
+    config.sir.weight = float(bool(parts - {"teacher"}))
+    config.losses.teacher = 20.0 if "teacher" in parts else 0.0
     config.sir.softmax = "cosface" if "sm" in parts else "none"
     config.sir.center = "weighted" if "wc" in parts else "plain" if "c" in parts else "none"
     config.sir.center_weight = 1e-4

@@ -17,6 +17,7 @@ _RAISED = (
     ("Plain centers raise accuracy by Euclidean distance over CosFace alone", "sm+c", "sm"),
     ("Weighted centers cost some accuracy beside plain ones", "sm+c", "sm+wc"),
 )
+_TAUGHT = "A teacher's distances raise accuracy by Euclidean distance"
 _WITH_KL = {"none": "kl", "sm": "sm+kl", "sm+c": "sm+c+kl", "sm+wc": "sm+wc+kl"}
 
 
@@ -34,6 +35,9 @@ def _about_accuracy(study: PhotoStudy) -> list[Claim]:
                 if set(names) <= set(study.variants):
                     text = f"{said}, {'with' if kl else 'without'} KL ({task.name})"
                     found.append(_compared(study, task, text, *names))
+        for taught, alone in (("teacher", "none"), ("sm+wc+kl+teacher", "sm+wc+kl")):
+            if {taught, alone} <= set(study.variants):
+                found.append(_compared(study, task, f"{_TAUGHT}, beyond the paper ({task.name})", taught, alone))
     return found
 
 

@@ -12,6 +12,8 @@ from configs import ablations
 from experiments.common.command import run_experiment
 from experiments.photos.study import PhotoSets, PhotoStudy
 
+VARIANTS = (*ablations.VARIANTS, *ablations.TAUGHT)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the study; interrupted, the same command goes on."""
@@ -39,7 +41,7 @@ def make_study(arguments: Sequence[str]) -> PhotoStudy:
     parser.add_argument("--warmup", type=Path, metavar="RUN", help="start from this warm-up of configs/photos.py")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each variant (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=300, help="of the second stage (default: %(default)s)")
-    parser.add_argument("--variants", nargs="+", choices=ablations.VARIANTS, default=ablations.VARIANTS)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=ablations.VARIANTS)
     parser.add_argument("--root", type=Path, default=Path("runs/photos"), help="runs and results (%(default)s)")
     parser.add_argument("--shrink", type=float, default=1.0, help="divide all steps by this; for tests")
     args = parser.parse_args(arguments)

@@ -10,7 +10,7 @@ from experiments.photos.study import WARM_UP, PhotoStudy
 from sirjax.evaluation.bootstrap import Interval
 from sirjax.evaluation.verification import DISTANCES, verify_descriptors
 
-_LOSSES = {"sm": "L_sm", "c": "L_c", "wc": "L_wc"}
+_LOSSES = {"sm": "L_sm", "c": "L_c", "wc": "L_wc", "teacher": "teacher"}
 
 
 def losses(name: str) -> list[Cell]:

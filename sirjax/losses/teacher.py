@@ -39,7 +39,7 @@ def relational_loss(
     """
     if not delta > 0:
         raise ValueError(f"delta must be positive, got {delta}")
-    pair = member[:, None] & member & ~jnp.eye(len(member), dtype=bool)
+    pair = member[:, None] & member[None, :] & ~jnp.eye(len(member), dtype=bool)
     own = _relative_distances(shape, member, pair)
     wanted = jax.lax.stop_gradient(_relative_distances(descriptor, member, pair))
     off = jnp.abs(own - wanted)

@@ -42,6 +42,13 @@ def test_real_photos_have_their_augmentation_and_warm_up():
     assert ablations.get_config("warmup", real=True).schedule.steps == photos.get_config("warmup").schedule.steps
 
 
+@pytest.mark.parametrize(("taught", "alone"), [("teacher", "none"), ("sm+wc+kl+teacher", "sm+wc+kl")])
+def test_a_teacher_adds_its_loss_only(taught, alone):
+    settings = [flatten(ablations.get_config(name).to_dict()) for name in (taught, alone)]
+    assert [name for name in settings[0] if settings[0][name] != settings[1][name]] == ["losses.teacher"]
+    assert taught in ablations.TAUGHT
+
+
 @pytest.mark.parametrize("variant", ["sm+x", "c+wc", "", "sm,c"])
 def test_other_variants_are_refused(variant):
     with pytest.raises(ValueError, match="unknown variant"):

@@ -159,6 +159,15 @@ def test_claims_are_made_of_the_variants_that_were_trained():
     ]
 
 
+def test_a_teacher_is_compared_with_the_same_losses_alone():
+    study = MadeUp(None, None, seeds=(0,), variants=("sm+wc+kl", "sm+wc+kl+teacher"), real=True)
+    assert [claim.evidence.partition(":")[0] for claim in claims.claims(study)] == [
+        "sm+wc+kl+teacher minus sm+wc+kl"
+    ] * 2
+    assert tables.losses("sm+wc+kl+teacher") == ["L_sm + L_wc + teacher", "yes"]
+    assert tables.losses("teacher") == ["teacher", ""]
+
+
 def test_tables_have_a_row_for_every_variant_and_figures_of_every_seed():
     study = made_up()
     for table in (tables.verification(study), tables.shapes(study), tables.seeds(study)):
