@@ -19,7 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the study; interrupted, the same command goes on."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     study = make_study(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    # Packages have put handlers of their own there by now, which say nothing of what is trained.
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True)
     logging.getLogger("absl").setLevel(logging.WARNING)
     for seed in study.seeds:
         study.train_seed(seed)
