@@ -250,7 +250,7 @@ def _facts(face: StoredFace, norm: float) -> dict[str, object]:
     arrays = face.arrays
     facts: dict[str, object] = {"Norm of the whitened shape": norm}
     if face.is_of_photo:
-        pitch, yaw, roll = (f"{float(angle):+.0f}°" for angle in arrays["euler_degrees_photo"])
+        pitch, yaw, roll = (f"{round(float(angle)):+d}°" for angle in arrays["euler_degrees_photo"])
         facts |= {
             "Norm of the expression": float(np.linalg.norm(arrays["expression_whitened"])),
             "Pose in the photo": f"pitch {pitch}, yaw {yaw}, roll {roll}",
