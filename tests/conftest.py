@@ -10,8 +10,8 @@ from tests import compiling
 os.environ.setdefault("XLA_FLAGS", compiling.flags(4))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Shared by the workers and the programs that tests start, and kept for the next run.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "compiled"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 import hypothesis
 import jax
