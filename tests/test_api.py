@@ -6,10 +6,12 @@ import zipfile
 
 import numpy as np
 import pytest
+import skimage.data
 import trimesh
 
 import sirjax
 from sirjax.api import Face, Reconstructor
+from sirjax.data.alignment import five_points
 from sirjax.export.parameters import Provenance
 from sirjax.predictor import Predictor
 from tests.oracles import MODEL, TEMPLATE, GivenFaces, Oracle, answers
@@ -145,3 +147,13 @@ def test_a_wrong_path_names_what_is_there(tmp_path):
         sirjax.load(tmp_path / "srr")
     with pytest.raises(FileNotFoundError, match="name a run's --workdir or a .safetensors file"):
         sirjax.load(tmp_path / "elsewhere" / "x")
+
+
+def test_without_a_name_the_shipped_weights_are_loaded_and_fit_a_photo():
+    photo = np.ascontiguousarray(skimage.data.astronaut()[:240, 80:360])
+    face = sirjax.load(batch_size=1).reconstruct(photo)
+    found = face.reconstruction.points  # of the detector: eyes, nose tip, corners of the mouth
+    eye_distance = np.linalg.norm(found[1] - found[0])
+    errors = np.linalg.norm(five_points(face.landmarks.astype(np.float64)) - found, axis=1) / eye_distance
+    assert errors.mean() < 0.12
+    assert face.provenance.run.startswith("builtin, step ")

@@ -5,11 +5,13 @@ import json
 import pytest
 
 from experiments import demo
+from tests.runs import write_run
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("debug_networks")
-def test_the_demo_ends_with_figures_and_pictures(tmp_path, capsys):
+def test_the_demo_ends_with_figures_and_pictures(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demo, "SHIPPED", str(write_run(tmp_path / "ready" / "sir")))
     arguments = ["--out", str(tmp_path), "--shrink", "250"]
     assert demo.main(arguments) == 0
     shown = capsys.readouterr().out
@@ -17,8 +19,10 @@ def test_the_demo_ends_with_figures_and_pictures(tmp_path, capsys):
         assert figure in shown
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["sir"]["mean_face_rmse_mm"] > 1.0
-    pictures = list((tmp_path / "reconstruction").rglob("*.png"))
-    assert pictures
+    pictures = [path for folder in ("with_shipped_weights", "reconstruction")
+                for name in ("face0_sheet.png", "overlay.jpg") for path in (tmp_path / folder).rglob(name)]  # fmt: skip
+    assert len(pictures) == 4
+    assert shown.index("with the weights that come with sirjax") < shown.index("Now the same with weights trained here")
     assert all(path.stat().st_size > 1000 for path in pictures)
     assert all(str(path) in shown for path in pictures)
 

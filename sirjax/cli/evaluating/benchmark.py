@@ -35,7 +35,7 @@ STDOUT = Path("-")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `sirjax evaluate benchmark`."""
-    parser.add_argument("run_directory", type=Path, help="the --workdir of a training run")
+    parser.add_argument("run_directory", type=Path, help="run directory, .safetensors file, or builtin")
     parser.add_argument("--records", required=True, type=Path, help="records with identities and true shapes")
     parser.add_argument("--pairs", type=int, default=6000, help="pairs to verify (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=64, help="images read at once (default: %(default)s)")

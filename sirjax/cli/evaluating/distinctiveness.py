@@ -46,7 +46,11 @@ class Result:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `sirjax evaluate distinctiveness`."""
-    parser.add_argument("shapes", type=Path, help="run directory, codes .npz or .npy, folder or array of meshes")
+    parser.add_argument(
+        "shapes",
+        type=Path,
+        help="run or builtin, codes .npz or .npy, folder or array of meshes",
+    )
     parser.add_argument("--records", type=Path, help="records with identities, for a run to read")
     parser.add_argument("--identities", type=Path, metavar="FILE", help="lines `name<tab>person`, or a person per line")
     parser.add_argument("--face-model", type=Path, metavar="FILE", help="face model that codes belong to")

@@ -36,7 +36,9 @@ _SHOWN = 8  # worst faces, and as many around the median
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `sirjax evaluate landmarks`."""
     parser.add_argument(
-        "predictions", type=Path, help="run directory, codes .npz, folder of .pts files, or array [N, 68, 2]"
+        "predictions",
+        type=Path,
+        help="run or builtin, codes .npz, folder of .pts files, or array [N, 68, 2]",
     )
     parser.add_argument("--records", type=Path, help="records with landmarks")
     parser.add_argument("--truth", type=Path, help="folder of .pts files or array [N, 68, 2], instead of records")

@@ -35,7 +35,12 @@ from sirjax.training.setup import is_trained, load_run
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `sirjax evaluate verification`."""
-    parser.add_argument("subject", type=Path, metavar="RUN_OR_CODES", help="run directory, or codes .npz or .npy")
+    parser.add_argument(
+        "subject",
+        type=Path,
+        metavar="RUN_OR_CODES",
+        help="run or builtin, or codes .npz or .npy",
+    )
     parser.add_argument("--records", type=Path, nargs="+", default=[], metavar="DIR", help="photos for a run to read")
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="list of pairs (default: that beside the records)")
     parser.add_argument("--train-pairs", type=Path, metavar="FILE", help="pairs that choose the one threshold (View 1)")

@@ -9,7 +9,7 @@ from sirjax.training.setup import TrainedRun, load_run
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the source and the permission."""
-    parser.add_argument("source", type=Path, metavar="RUN", help="directory of a training run, or a .safetensors file")
+    parser.add_argument("source", type=Path, metavar="RUN", help="run directory, .safetensors file, or builtin")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the file to write")
     parser.add_argument("--licence", default="", help="terms you give the file under, for its records")
     parser.add_argument(
