@@ -79,11 +79,13 @@ def read_benchmark(trained: TrainedRun, folder: Path) -> Read:
     assert codes.landmarks is not None  # `read_codes` gives them
     assert codes.shape_std is not None
     made = records.manifest["parameters"]
-    people = [tuple(map(int, sample.name.split("/")[1:])) for sample in samples]  # kind/person/view
-    skin = [
-        draw_person(trained.face_model, made["kind"], made["seed"], *key, made["albedo_per_identity"]).skin
-        for key in people
-    ]
+    skin = []
+    for sample in samples:
+        _, person, view = sample.name.split("/")  # kind/person/view
+        drawn = draw_person(
+            trained.face_model, made["kind"], made["seed"], int(person), int(view), made["albedo_per_identity"]
+        )
+        skin.append(drawn.skin)
     true = np.stack([truth.shape for truth in truths]) * codes.shape_std
     vertices = trained.face_model.num_vertices
     return Read(
