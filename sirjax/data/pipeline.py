@@ -22,6 +22,7 @@ from jaxtyping import Int
 from sirjax.constants import IMAGE_SIZE, NO_IDENTITY, NUM_LANDMARKS
 from sirjax.data import augment, images, workers
 from sirjax.data.mixture import Mixture
+from sirjax.data.sample import load_format
 from sirjax.data.sources import Sources
 from sirjax.types import Batch
 
@@ -132,6 +133,7 @@ class BatchStream(Iterator[Batch]):
         self._starting = workers.starting if num_workers else contextlib.nullcontext
         steps = grain.MapDataset.range(start_step, _ENDLESS).map(source.__getitem__)
         if num_workers == 0:
+            load_format()
             options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(prefetch, threads))
             self._batches = iter(steps.to_iter_dataset(options))
         else:

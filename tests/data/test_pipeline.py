@@ -1,4 +1,6 @@
 import contextlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -95,6 +97,20 @@ def test_a_sample_that_cannot_be_decoded_is_named(tmp_path):
     write_records(path, [good.__class__(good.name, good.image, good.crop_from_photo, identity="a"), broken])
     with pytest.raises(ValueError, match=r"sample 'photos/0001.jpg' \(number 1 of .*\) cannot be used: .* no readable"):
         take(1, Sources(identity=open_records(path)))
+
+
+def test_threads_find_the_format_of_records_imported(sources):
+    # Two threads that import it at once would wait for each other for ever. A new process: here it is imported.
+    program = """
+import sys
+from sirjax.data.pipeline import batches
+from sirjax.data.sources import open_sources
+sources = open_sources(identity=sys.argv[1])
+assert "tensorflow_datasets" not in sys.modules
+batches(sources, batch_size=2, seed=0).close()
+assert "tensorflow_datasets.proto.tf_example_generated_pb2" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program, str(sources.identity.path)], check=True, timeout=120)
 
 
 def test_closing_ends_the_stream(sources):
