@@ -19,7 +19,7 @@ TITLE = "Table II on real photos"
 
 
 def run(study: PhotoStudy) -> Outcome:
-    shown = FULL if FULL in study.variants else study.variants[-1]
+    shown = FULL if FULL in study.variants else study.names[-1]
     image, words = picture.people(study, shown)
     return Outcome(
         protocol=protocol(study),
