@@ -102,9 +102,12 @@ class PhotoStudy(Study):
         for codes in self.read(name, self.landmarks):
             own = [samples[photo] for photo in codes.names]
             back = [invert(sample.crop_from_photo) for sample in own]
+            labels = np.asarray([sample.landmarks for sample in own], np.float64)
             predicted, target = (
-                np.stack([transform_points(matrix, points) for matrix, points in zip(back, of, strict=True)])
-                for of in (codes.landmarks, [sample.landmarks for sample in own])
+                np.stack(
+                    [transform_points(matrix, own_points) for matrix, own_points in zip(back, points, strict=True)]
+                )
+                for points in (np.asarray(codes.landmarks, np.float64), labels)
             )
             errors.append(landmark_error.nme(predicted, target))
         return np.stack(errors)
