@@ -12,6 +12,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import jax
@@ -161,26 +162,46 @@ class HangWatch:
                 os._exit(HUNG)  # the main thread waits in a collective and cannot be interrupted
 
     def _verdict(self) -> str:
-        places = []
-        for index in range(jax.process_count()):
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                seen = json.loads((self._directory / f"{index:04}.json").read_text(encoding="utf-8"))
-                places.append((seen["step"], ORDER.index(seen["doing"]), index, seen["host"]))
-        return blame(places, jax.process_count(), self._timeout)
+        count = jax.process_count()
+        return blame(*read_places(self._directory, count, self._timeout / 2), count, self._timeout)
 
 
-def blame(places: list[tuple[int, int, int, str]], num_hosts: int, timeout: float) -> str:
-    """Whom a run that stands still waits for.
+Place = tuple[int, int, int, str]  # step, index into `ORDER`, host index, host name
+
+
+def read_places(directory: Path, num_hosts: int, patience: float) -> tuple[list[Place], set[int]]:
+    """How far every host has come by its note, and which of them have stopped renewing theirs.
 
     Args:
-      places: (step, index into `ORDER`, host index, host name) of every host that has noted how far it is.
+      directory: the run's `hosts/`.
+      num_hosts: of the run.
+      patience: seconds by which a note may be older than the newest one. Times are those of the shared disk.
+    """
+    places, written = [], {}
+    for index in range(num_hosts):
+        note = directory / f"{index:04}.json"
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            seen = json.loads(note.read_text(encoding="utf-8"))
+            written[index] = note.stat().st_mtime
+            places.append((seen["step"], ORDER.index(seen["doing"]), index, seen["host"]))
+    newest = max(written.values(), default=0.0)
+    return places, {index for index, time_written in written.items() if time_written < newest - patience}
+
+
+def blame(places: list[Place], silent: Collection[int], num_hosts: int, timeout: float) -> str:
+    """Whom a run that stands still waits for: hosts that give no sign of life, else those furthest behind.
+
+    Args:
+      places: of every host that has noted how far it is.
+      silent: indices of hosts that no longer renew their note: stopped, frozen, or cut off from the disk.
       num_hosts: of the run.
       timeout: seconds it has stood still.
     """
     remedy = "look at it, then start the same command again on every host"
-    furthest_behind = min(place[:2] for place in places)
+    waited_for = [place for place in places if place[2] in silent] or places
+    furthest_behind = min(place[:2] for place in waited_for)
     step, doing = furthest_behind
-    behind = [f"host {index} of {num_hosts} ({name})" for *place, index, name in places if (*place,) == furthest_behind]
+    behind = [f"host {place[2]} of {num_hosts} ({place[3]})" for place in waited_for if place[:2] == furthest_behind]
     if len(behind) == len(places):
         return f"no host has come further than step {step}, {ORDER[doing]}, for {timeout:g} s (run.host_timeout)"
     return f"{', '.join(behind)} has not come further than step {step}, {ORDER[doing]}, for {timeout:g} s; {remedy}"

@@ -16,7 +16,7 @@ import pytest
 
 from sirjax.training import hosts
 from sirjax.training.checkpoint import load_network_params
-from sirjax.training.hosts import COMPUTING, ORDER, READING, HangWatch, StopRequest, blame, connect
+from sirjax.training.hosts import COMPUTING, ORDER, READING, HangWatch, StopRequest, blame, connect, read_places
 from sirjax.training.loop import train
 from tests import compiling
 
@@ -54,7 +54,7 @@ def test_auto_without_a_cluster_says_what_to_give(monkeypatch):
 def test_the_host_furthest_behind_is_named():
     reading, computing = ORDER.index(READING), ORDER.index(COMPUTING)
     behind = [(12, computing, 0, "node-0"), (12, reading, 1, "node-1"), (13, reading, 2, "node-2")]
-    assert blame(behind, 3, 900) == (
+    assert blame(behind, set(), 3, 900) == (
         "host 1 of 3 (node-1) has not come further than step 12, reading its batch, for 900 s; "
         "look at it, then start the same command again on every host"
     )
@@ -62,7 +62,23 @@ def test_the_host_furthest_behind_is_named():
 
 def test_hosts_that_stand_together_are_not_blamed():
     places = [(12, ORDER.index(COMPUTING), index, "node") for index in (0, 1)]
-    assert blame(places, 2, 900) == "no host has come further than step 12, computing, for 900 s (run.host_timeout)"
+    assert (
+        blame(places, set(), 2, 900) == "no host has come further than step 12, computing, for 900 s (run.host_timeout)"
+    )
+
+
+def test_a_host_without_a_sign_of_life_is_named_before_all_others(tmp_path):
+    now = time.time()
+    for index, (step, age) in enumerate(((12, 0), (12, 40), (11, 5))):
+        note = tmp_path / f"{index:04}.json"
+        note.write_text(json.dumps({"host": f"node-{index}", "step": step, "doing": COMPUTING}))
+        os.utime(note, (now - age, now - age))
+    places, silent = read_places(tmp_path, 4, patience=10)  # the fourth has not begun
+    assert silent == {1}
+    assert blame(places, silent, 4, 900).startswith(
+        "host 1 of 4 (node-1) has not come further than step 12, computing,"
+    )
+    assert blame(places, set(), 4, 900).startswith("host 2 of 4 (node-2) has not come further than step 11,")
 
 
 def test_one_host_watches_nobody(tmp_path):

@@ -10,6 +10,7 @@ import trimesh
 from sirjax import decode
 from sirjax.cli.exporting import benchmark
 from sirjax.cli.main import main
+from sirjax.losses.sir import neutral_frontal_confidence
 from sirjax.morphable.model import landmarks_of, neutral_vertices
 from tests.cli.photos_with_faces import MarkedFaces, make_photo
 from tests.oracles import MODEL, Oracle, answers
@@ -20,7 +21,12 @@ ANSWERS = answers(np.random.default_rng(0))
 @pytest.fixture
 def export(monkeypatch, tmp_path):
     trained = SimpleNamespace(
-        networks=Oracle(), params=ANSWERS, face_model=MODEL, gains=decode.CameraGains(), metadata={}
+        networks=Oracle(),
+        params=ANSWERS,
+        face_model=MODEL,
+        gains=decode.CameraGains(),
+        metadata={},
+        confidence=neutral_frontal_confidence,
     )
     monkeypatch.setattr(benchmark, "load_run", lambda workdir: trained)
     monkeypatch.setattr("sirjax.predictor.MTCNN", MarkedFaces)

@@ -12,6 +12,7 @@ from sirjax.cli.exporting import benchmark, realy
 from sirjax.cli.main import main
 from sirjax.export.realy import keypoint_positions, read_keypoints, triangle_rows, write_keypoints
 from sirjax.export.toolkit_mesh import topology_of, write_plain_obj
+from sirjax.losses.sir import neutral_frontal_confidence
 from sirjax.morphable.model import landmarks_of
 from tests.cli.photos_with_faces import MarkedFaces, make_photo
 from tests.oracles import MODEL, Oracle, answers
@@ -41,6 +42,7 @@ def export(monkeypatch, tmp_path):
         face_model=MODEL,
         gains=decode.CameraGains(),
         metadata={},
+        confidence=neutral_frontal_confidence,
     )
     for module in (benchmark, realy):
         monkeypatch.setattr(module, "load_run", lambda workdir: trained)
