@@ -141,6 +141,7 @@ def save_portrait(path: Path) -> Path:
     """Eileen Collins, NASA: in the public domain, shipped with scikit-image."""
     from skimage import data
 
+    path.parent.mkdir(parents=True, exist_ok=True)  # OpenCV says nothing where there is no folder
     cv2.imwrite(str(path), cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR))
     return path
 

@@ -12,6 +12,7 @@ from tests.runs import write_run
 @pytest.mark.usefixtures("debug_networks")
 def test_the_demo_ends_with_figures_and_pictures(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, "SHIPPED", str(write_run(tmp_path / "ready" / "sir")))
+    tmp_path = tmp_path / "runs" / "demo"  # made by the demo, as on a fresh machine
     arguments = ["--out", str(tmp_path), "--shrink", "250"]
     assert demo.main(arguments) == 0
     shown = capsys.readouterr().out
