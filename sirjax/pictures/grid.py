@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from sirjax.pictures.draw import PAPER, Color, caption, to_uint8
+from sirjax.pictures.draw import PAPER, Color, blank, caption, to_uint8
 
 GAP = 6  # pixels between tiles
 
@@ -41,8 +41,8 @@ def compose(
         if any(texts):
             words = [caption(text, width, background=background) for text, width in zip(texts, widths, strict=False)]
             strips.append(_row(words, widths, total, background))
-        strips += [_row(row, widths, total, background), np.full((GAP, total, 3), background, np.uint8)]
-    return np.concatenate([np.full((GAP, total, 3), background, np.uint8), *strips])
+        strips += [_row(row, widths, total, background), blank(GAP, total, background)]
+    return np.concatenate([blank(GAP, total, background), *strips])
 
 
 def training_grid(
@@ -92,7 +92,7 @@ def enlarge(image: UInt8[np.ndarray, "H W 3"], zoom: int) -> UInt8[np.ndarray, "
 def _row(
     tiles: Sequence[UInt8[np.ndarray, "_ _ 3"]], widths: Sequence[int], total: int, background: Color
 ) -> UInt8[np.ndarray, "H total 3"]:
-    strip = np.full((max(tile.shape[0] for tile in tiles), total, 3), background, np.uint8)
+    strip = blank(max(tile.shape[0] for tile in tiles), total, background)
     left = GAP
     for tile, width in zip(tiles, widths, strict=False):
         start = left + (width - tile.shape[1]) // 2

@@ -5,10 +5,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from sirjax.morphable.model import FaceModel
-from sirjax.pictures.draw import PAPER, draw_box, draw_landmarks, fit
+from sirjax.pictures.draw import blank, draw_box, draw_landmarks, fit
 from sirjax.pictures.grid import compose
 from sirjax.pictures.in_photo import PhotoRendering, overlay, render_in_photo
-from sirjax.pictures.views import SIDE, clay_view, textured_view
+from sirjax.pictures.views import SIDE, clay_and_textured_view, clay_view
 from sirjax.reconstruction import FaceReconstruction
 
 CLOSE_UP_MARGIN = 0.25  # of the face's size, on each side
@@ -44,15 +44,16 @@ def reconstruction_sheet(
     framed = draw_box(photo, _frame(window), thickness=max(2, round(max(photo.shape) / 200)))
     close_up, landmarks = _cut(photo, window, tile, face.landmarks_in_photo)
     size = {"size": tile, "backend": backend}
+    neutral, albedo = clay_and_textured_view(face_model, face.neutral_vertices, face.albedo, **size)
     rows = [
         [
             fit(framed, tile, tile),
             draw_landmarks(close_up, landmarks),
             _cut(blended, window, tile, face.landmarks_in_photo)[0],
-            textured_view(face_model, face.neutral_vertices, face.albedo, **size),
+            albedo,
         ],
         [
-            clay_view(face_model, face.neutral_vertices, **size),
+            neutral,
             clay_view(face_model, face.neutral_vertices, SIDE, **size),
             clay_view(face_model, face.vertices, **size),
             clay_view(face_model, face.posed_vertices, **size),
@@ -87,7 +88,7 @@ def _cut(
     left, top, side = window
     low = np.floor([left, top]).astype(int)
     whole = max(1, int(np.ceil(side)))
-    part = np.full((whole, whole, 3), PAPER, np.uint8)
+    part = blank(whole, whole)
     first = np.clip(-low, 0, whole)
     last = np.clip(np.array(photo.shape[1::-1]) - low, first, whole)
     start, stop = first + low, last + low
