@@ -3,15 +3,28 @@
 examples:
   sirjax prepare synthetic --out records
   sirjax prepare synthetic --out records --identities 300 --images-per-identity 14 --seed 1
+  sirjax prepare synthetic --out records --backgrounds holidays --backgrounds-licence "CC0-1.0, my own photos"
 
 Makes OUT/identity (identity labels), OUT/landmark (68 landmarks) and OUT/benchmark (people of neither, both labels). A
 set that is there already with the same settings is kept; another one is refused unless --overwrite is given.
+
+With --backgrounds a share of the faces stands before parts of your photos that show no face. The sets then carry the
+terms of these photos, and so does what is trained on them.
 """
 
 import argparse
+import re
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sirjax.data.records import MANIFEST, open_records
+
+if TYPE_CHECKING:
+    from data_prep.background_photos import BackgroundFolder
+    from sirjax.data.photo_backgrounds import PhotoBackgrounds
+
+_REASONS_SHOWN = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="new skin and hair in every photo: only shape identifies",
     )
+    photos = parser.add_argument_group("backgrounds from photos")
+    photos.add_argument("--backgrounds", type=Path, metavar="FOLDER", help="photos to cut backgrounds from")
+    photos.add_argument(
+        "--background-share", type=_share, metavar="SHARE", help="of the rendered photos that get one (default 0.5)"
+    )
+    photos.add_argument("--backgrounds-licence", metavar="TEXT", help="terms of FOLDER's photos (default: unknown)")
     parser.add_argument("--overwrite", action="store_true", help="replace sets that were made with other settings")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -42,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
         "landmark": (args.landmark_images, 1),
         "benchmark": (args.benchmark_identities, args.images_per_identity),
     }
+    folder = _background_folder(args)
     face_model = load(args.face_model)
+    photo_backgrounds = None
     for kind, (num_identities, images_per_identity) in sets.items():
         if num_identities == 0:
             continue
@@ -56,17 +77,56 @@ def run(args: argparse.Namespace) -> int:
         }
         if (path / MANIFEST).is_file() and not args.overwrite:
             records = open_records(path)
-            if records.manifest["parameters"] != set_parameters(face_model, **options):
+            description = None if folder is None else folder.description
+            if records.manifest["parameters"] != set_parameters(face_model, photo_backgrounds=description, **options):
                 raise FileExistsError(f"{path} was made with other settings: choose another --out, or give --overwrite")
             state = "kept"
         else:
+            if folder is not None and photo_backgrounds is None:
+                photo_backgrounds = folder.search(progress=not args.quiet)
+                _report(photo_backgrounds, args.backgrounds)
             records = write_synthetic_set(
-                path, face_model, overwrite=args.overwrite, progress=not args.quiet, **options
+                path,
+                face_model,
+                photo_backgrounds=photo_backgrounds,
+                overwrite=args.overwrite,
+                progress=not args.quiet,
+                **options,
             )
             state = "made"
         people = f" of {records.num_identities} people" if records.num_identities else ""
         print(f"{state} {path}: {len(records)} photos{people}")
     return 0
+
+
+def _background_folder(args: argparse.Namespace) -> "BackgroundFolder | None":
+    if args.backgrounds is None:
+        for option in ("background_share", "backgrounds_licence"):
+            if getattr(args, option) is not None:
+                name = option.replace("_", "-")
+                raise ValueError(f"--{name} needs --backgrounds: name the folder of photos to cut backgrounds from")
+        return None
+    from data_prep.background_photos import BackgroundFolder
+
+    share = 0.5 if args.background_share is None else args.background_share
+    if share == 0:
+        return None  # the pictures show nothing of the photos, whose terms then do not matter
+    return BackgroundFolder(args.backgrounds, share=share, seed=args.seed, licence=args.backgrounds_licence or "")
+
+
+def _report(backgrounds: "PhotoBackgrounds", folder: Path) -> None:
+    print(f"{folder}: backgrounds from {len(backgrounds.photos)} photos, {len(backgrounds.left_out)} left out")
+    # Numbers and names differ from photo to photo: alike once they are taken out.
+    reasons = Counter(re.sub(r"-?\d[\d.]*", "N", reason.split(": ")[0]) for reason in backgrounds.left_out.values())
+    for reason, count in reasons.most_common(_REASONS_SHOWN):
+        print(f"  {count:7d}  {reason}")
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, got {text}")
+    return value
 
 
 def _count(text: str) -> int:

@@ -7,12 +7,13 @@ The licence-free stand-in for VGGFace2 and 300W-LP, and the benchmark on which s
 All kinds store the truth (shape, expression, rotation, landmarks) beside the labels, for evaluation.
 
 Faces are framed as alignment would frame them in a photo (`scenes.aligned_camera`), rendered with twice the crop's
-resolution for smooth edges, set into a painted surrounding and photographed. Ranges: docs/data.md.
+resolution for smooth edges, set into a painted surrounding and photographed. Ranges: docs/data.md. A share of them may
+stand before parts of real photos instead; everything else about them, and all others, stay the same.
 """
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from jaxtyping import Array, Float
 
 from sirjax.constants import IMAGE_SIZE
 from sirjax.data import backgrounds, heads, occluders, photograph, scenes
+from sirjax.data.photo_backgrounds import PhotoBackgrounds, licence_of_set
 from sirjax.data.records import JoinedRecords, RecordSource, open_records
 from sirjax.data.sample import Sample, Truth
 from sirjax.data.scenes import Person, View
@@ -39,6 +41,7 @@ SUPERSAMPLING = 2
 RENDERER_VERSION = 2  # to be raised when the same seed begins to give other pictures
 OCCLUDED = 0.2  # share of photos with something in front of the face
 _GLOSS_SHARPNESS = 24.0
+_BACKDROP_STREAM = 2**32  # added to the number of a photo: the stream that real backgrounds are drawn from
 
 
 def write_synthetic_set(
@@ -50,6 +53,7 @@ def write_synthetic_set(
     kind: str,
     seed: int = 0,
     albedo_per_identity: bool = True,
+    photo_backgrounds: PhotoBackgrounds | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> RecordSource | JoinedRecords:
@@ -65,6 +69,7 @@ def write_synthetic_set(
       seed: the same seed and arguments give the same bytes on the same machine and versions.
       albedo_per_identity: people keep their skin over all their photos. False draws new skin and hair for every photo:
         then only the shape tells people apart, the hardest test of the method.
+      photo_backgrounds: real photos, parts of which are behind a share of the faces; the set carries their terms.
       overwrite: replace an existing records folder.
       progress: show a progress bar.
 
@@ -82,12 +87,23 @@ def write_synthetic_set(
         kind=kind,
         seed=seed,
         albedo_per_identity=albedo_per_identity,
+        photo_backgrounds=None if photo_backgrounds is None else photo_backgrounds.description,
     )
+    origin = None if photo_backgrounds is None else {"background_photos": len(photo_backgrounds.photos)}
     keys = [(person, view) for person in range(num_identities) for view in range(images_per_identity)]
     if kind == "landmark":
         keys = [(person, 0) for person in range(len(keys))]
-    with RecordWriter(out_dir, parameters=parameters, overwrite=overwrite) as writer:
-        samples = render_samples(face_model, keys, kind=kind, seed=seed, albedo_per_identity=albedo_per_identity)
+    with RecordWriter(out_dir, parameters=parameters, overwrite=overwrite, origin=origin) as writer:
+        for name, reason in ({} if photo_backgrounds is None else photo_backgrounds.left_out).items():
+            writer.reject(f"backgrounds/{name}", reason)
+        samples = render_samples(
+            face_model,
+            keys,
+            kind=kind,
+            seed=seed,
+            albedo_per_identity=albedo_per_identity,
+            photo_backgrounds=photo_backgrounds,
+        )
         for sample in _with_progress(samples, len(keys), kind, progress):
             writer.add(sample)
     return open_records(out_dir)
@@ -101,8 +117,11 @@ def set_parameters(
     kind: str,
     seed: int,
     albedo_per_identity: bool,
+    photo_backgrounds: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the manifest of a synthetic set says of its making.
+
+    The arguments are those of `write_synthetic_set`, but of `photo_backgrounds` its description is enough.
 
     Raises:
       ValueError: if the kind is unknown or a count is below 1.
@@ -113,7 +132,7 @@ def set_parameters(
         raise ValueError(
             f"a synthetic set needs at least 1 identity with 1 image, got {num_identities} with {images_per_identity}"
         )
-    return {
+    parameters = {
         "preparer": "synthetic",
         "renderer_version": RENDERER_VERSION,
         "kind": kind,
@@ -125,6 +144,10 @@ def set_parameters(
         "face_model_licence": face_model.licence,
         "face_model_fingerprint": fingerprint(face_model),
     }
+    if photo_backgrounds is None:
+        return parameters
+    licence = licence_of_set(face_model.licence, photo_backgrounds["licence"])
+    return parameters | {"photo_backgrounds": dict(photo_backgrounds), "licence": licence}
 
 
 def render_samples(
@@ -134,11 +157,13 @@ def render_samples(
     kind: str,
     seed: int,
     albedo_per_identity: bool = True,
+    photo_backgrounds: PhotoBackgrounds | None = None,
 ) -> Iterator[Sample]:
     """The photos with the given (person, view) numbers, in order; rendering and painting overlap."""
     skull = heads.skull(np.asarray(morphable.landmarks_of(face_model, face_model.mean[None]))[0])
     tone = mean_skin_tone(face_model)
     num_expression = face_model.expression_std.shape[0]
+    surroundings = functools.partial(_surroundings, photo_backgrounds, seed, kind)
     workers = min(4, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         pending: list = []
@@ -155,7 +180,7 @@ def render_samples(
                 for future in pending:
                     yield future.result()
                 pending = [
-                    pool.submit(_finish, key, person, view, kind, face, points, camera, skull)
+                    pool.submit(_finish, key, person, view, kind, face, points, camera, skull, surroundings)
                     for key, person, view, face, points, camera in zip(
                         batch, people, views, faces, landmarks, cameras, strict=False
                     )
@@ -269,11 +294,22 @@ def _render(face_model, people: list[Person], views: list[View], tone):
     return np.asarray(faces), landmarks, cameras
 
 
-def _finish(key, person: Person, view: View, kind: str, face, landmarks, camera, skull) -> Sample:
+def _surroundings(
+    photo_backgrounds: PhotoBackgrounds | None, seed: int, kind: str, key: tuple[int, int], random: np.random.Generator
+) -> Float[np.ndarray, "H W 3"]:
+    """The backdrop of a photo. A painted one is always drawn: what `random` draws next must not depend on real ones."""
+    painted = backgrounds.draw_background(random, IMAGE_SIZE)
+    if photo_backgrounds is None:
+        return painted
+    real = photo_backgrounds.draw(scenes.view_generator(seed, kind, key[0], _BACKDROP_STREAM + key[1]))
+    return painted if real is None else real
+
+
+def _finish(key, person: Person, view: View, kind: str, face, landmarks, camera, skull, surroundings) -> Sample:
     """Paints what surrounds the rendered face, photographs it and labels it."""
     rotation, scale, translation = camera
     random = view.random
-    planes = np.ascontiguousarray(backgrounds.draw_background(random, IMAGE_SIZE).transpose(2, 0, 1))
+    planes = np.ascontiguousarray(surroundings(key, random).transpose(2, 0, 1))
     head = heads.draw_head(random, person, skull, rotation, scale, translation, view.light)
     for layer in (head.behind, face, head.front):
         planes = planes * (1 - layer[3]) + layer[:3]  # colors are premultiplied

@@ -1,8 +1,10 @@
+import cv2
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from sirjax.data import alignment, images, synthetic
+from sirjax.data.photo_backgrounds import BackgroundPhoto, PhotoBackgrounds
 from sirjax.data.synthetic import render_samples, write_synthetic_set
 from sirjax.geometry import camera
 from sirjax.morphable import model as morphable
@@ -39,6 +41,47 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
     first, second, other = write(tmp_path / "a"), write(tmp_path / "b"), write(tmp_path / "c", seed=1)
     assert first.manifest["content_sha256"] == second.manifest["content_sha256"]
     assert first.manifest["content_sha256"] != other.manifest["content_sha256"]
+
+
+@pytest.fixture(scope="module")
+def photo_backgrounds():
+    """One photo, all green."""
+    green = cv2.imencode(".jpg", np.full((120, 100, 3), (0, 230, 0), np.uint8))[1].tobytes()
+    photo = BackgroundPhoto("green.jpg", green, np.array([[0, 0, 100, 120]]))
+    description = {"share": 0.5, "fingerprint": "f", "licence": "for research"}
+    return PhotoBackgrounds((photo,), 0.5, description, {"b.jpg": "the file is empty"})
+
+
+def test_real_backgrounds_change_nothing_but_the_backdrop_of_their_share(tmp_path, benchmark, photo_backgrounds):
+    lent = write(tmp_path / "a", people=10, photos=4, photo_backgrounds=photo_backgrounds)
+    changed = []
+    for before, after in zip(benchmark, lent, strict=True):
+        np.testing.assert_array_equal(before.truth.landmarks, after.truth.landmarks)
+        changed.append(before.image != after.image)
+        first, second = (images.decode_image(item.image).astype(float) for item in (before, after))
+        # The middle of the face is the same, but for the quality of the JPEG as the whole picture allows it.
+        assert np.abs(first[56:76, 40:56] - second[56:76, 40:56]).mean() < 8
+    assert 8 < sum(changed) < 32
+    again = write(tmp_path / "b", people=10, photos=4, photo_backgrounds=photo_backgrounds)
+    assert again.manifest["content_sha256"] == lent.manifest["content_sha256"]
+
+
+def test_backdrops_are_those_of_the_photo(photo_backgrounds):
+    lent = PhotoBackgrounds(photo_backgrounds.photos, 1.0)
+    samples = render_samples(MODEL, [(p, 0) for p in range(8)], kind="landmark", seed=0, photo_backgrounds=lent)
+    corners = np.array([images.decode_image(item.image)[:6, [0, -1]] for item in samples], float)
+    green = (corners[..., 1] > 1.5 * corners[..., 0]) & (corners[..., 1] > 1.5 * corners[..., 2])
+    assert green.any(axis=(1, 2)).mean() > 0.6  # hair covers the corners of some
+
+
+def test_the_manifest_names_the_photos_behind_the_faces_and_their_terms(tmp_path, benchmark, photo_backgrounds):
+    manifest = write(tmp_path / "a", people=1, photos=1, photo_backgrounds=photo_backgrounds).manifest
+    assert manifest["parameters"]["photo_backgrounds"] == dict(photo_backgrounds.description)
+    assert manifest["parameters"]["licence"] == "for research"  # the dome's CC0 adds none
+    assert manifest["origin"] == {"background_photos": 1}
+    assert manifest["rejected"] == {"backgrounds/b.jpg": "the file is empty"}
+    assert not {"photo_backgrounds", "licence"} & set(benchmark.manifest["parameters"])
+    assert "origin" not in benchmark.manifest
 
 
 def test_a_photo_is_the_same_in_a_larger_set(tmp_path, benchmark):
