@@ -45,7 +45,8 @@ def get_config(variant: str = "sm+wc+kl", *, real: bool = False) -> Any:
     # No other prior holds shapes of identity photos back, or KL's part could not be seen (docs/method.md, Eq. 15).
     config.losses.shape_prior_on_identity = False
     config.sir.weight = float(bool(parts - {"teacher"}))
-    config.losses.teacher = 20.0 if "teacher" in parts else 0.0
+    # Of 20, 200 and 1000 the middle one told people held out apart best, one seed each (300 steps).
+    config.losses.teacher = 200.0 if "teacher" in parts else 0.0
     config.sir.softmax = "cosface" if "sm" in parts else "none"
     config.sir.center = "weighted" if "wc" in parts else "plain" if "c" in parts else "none"
     config.sir.center_weight = 1e-4

@@ -26,18 +26,11 @@ class Sources:
             raise ValueError(f"{self.identity.path} has no identity labels: use it as a landmark set")
         if self.landmark is not None and not self.landmark.has_landmarks:
             raise ValueError(f"{self.landmark.path} has no landmarks: use it as an identity set")
-        if len(self._teacher_sizes) > 1:
-            sizes = sorted(self._teacher_sizes)
-            raise ValueError(f"descriptors of one teacher have one size, got {sizes}: use one teacher")
-
-    @property
-    def _teacher_sizes(self) -> set[int]:
-        return {seen.shape[1] for seen in (self.identity_teacher, self.landmark_teacher) if seen is not None}
 
     @property
     def teacher_size(self) -> int:
         """Numbers of a teacher's descriptor; 0 without a teacher."""
-        return max(self._teacher_sizes, default=0)
+        return next((seen.shape[1] for seen in (self.identity_teacher, self.landmark_teacher) if seen is not None), 0)
 
     @property
     def num_identities(self) -> int:
@@ -53,7 +46,8 @@ def open_sources(
     A kind is one folder, or several separated by commas (or a sequence). Several are shuffled as one set, unless each
     name ends in "=" and the folder's share of the kind's draws: "records/web=3, records/studio=1" draws three samples
     of the first folder for each of the second, whatever their sizes. A set with both labels belongs to the identity
-    sets: its landmarks are used there, too. With `teacher` the descriptors beside the folders are read, too.
+    sets: its landmarks are used there, too. With `teacher` the descriptors beside the folders are read, too;
+    folders without any have no part in the teacher's loss.
 
     Raises:
       ValueError: if nothing is named, a folder twice, or only some with shares.
@@ -64,7 +58,7 @@ def open_sources(
     identity_records, identity_parts = _open_kind(identity)
     landmark_records, landmark_parts = _open_kind(landmark)
     kinds = (identity_records, landmark_records)
-    seen = [load_descriptors(records) if teacher and records is not None else None for records in kinds]
+    seen = load_descriptors(kinds) if teacher else (None, None)
     return Sources(identity_records, landmark_records, identity_parts, landmark_parts, *seen)
 
 

@@ -6,7 +6,9 @@ teacher          which recognizer, as text
 """
 
 import io
+import logging
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ from sirjax.data.records import JoinedRecords, RecordSource
 from sirjax.files import write_bytes
 
 FILE = "teacher.npz"
+
+logger = logging.getLogger("sirjax")
 
 
 def save_descriptors(records: RecordSource, descriptors: Float32[np.ndarray, "N D"], teacher: str) -> Path:
@@ -40,27 +44,45 @@ def save_descriptors(records: RecordSource, descriptors: Float32[np.ndarray, "N 
     return path
 
 
-def load_descriptors(records: RecordSource | JoinedRecords) -> Float32[np.ndarray, "N D"]:
-    """The descriptors of records; of several folders those of all, which one teacher must have seen.
+def load_descriptors(kinds: Sequence[RecordSource | JoinedRecords | None]) -> list[Float32[np.ndarray, "N D"] | None]:
+    """The descriptors of the samples of each kind of records, None for a kind that there is not.
+
+    Folders without descriptors, such as renderings that no recognizer was shown, get zeros: their samples have no part
+    in the teacher's loss. One teacher must have seen the others.
 
     Raises:
-      FileNotFoundError: if a folder has none.
-      ValueError: if they belong to other records or to different teachers, or the file holds something else.
+      FileNotFoundError: if no folder has descriptors.
+      ValueError: if they belong to other records or to different teachers, or a file holds something else.
     """
-    parts = records.parts if isinstance(records, JoinedRecords) else [records]
-    found = [_of_folder(part) for part in parts]
-    teachers = {teacher for _, teacher in found}
+    parts = [_parts(records) for records in kinds]
+    found = {part.path: _of_folder(part) for kind in parts for part in kind if (Path(part.path) / FILE).is_file()}
+    unseen = [str(part.path) for kind in parts for part in kind if part.path not in found]
+    if not found:
+        raise FileNotFoundError(
+            f"none of {', '.join(unseen)} has a {FILE}: write it (python -m data_prep.teacher {unseen[0]}), or set "
+            "losses.teacher=0"
+        )
+    teachers = {f"{teacher} (of {array.shape[1]} numbers)" for array, teacher in found.values()}
     if len(teachers) > 1:
-        raise ValueError(f"{records.path} was seen by different teachers, {' and '.join(sorted(teachers))}: use one")
-    return np.concatenate([descriptors for descriptors, _ in found])
+        raise ValueError(f"photos were seen by different teachers, {' and '.join(sorted(teachers))}: use one")
+    if unseen:
+        logger.info("no teacher has seen %s: no part in losses.teacher", ", ".join(unseen))
+    size = next(iter(found.values()))[0].shape[1]
+
+    def descriptors(part: RecordSource) -> np.ndarray:
+        return found[part.path][0] if part.path in found else np.zeros((len(part), size), np.float32)
+
+    return [np.concatenate([descriptors(part) for part in kind]) if kind else None for kind in parts]
+
+
+def _parts(records: RecordSource | JoinedRecords | None) -> Sequence[RecordSource]:
+    if records is None:
+        return ()
+    return records.parts if isinstance(records, JoinedRecords) else (records,)
 
 
 def _of_folder(records: RecordSource) -> tuple[np.ndarray, str]:
     path = Path(records.path) / FILE
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing: write it (python -m data_prep.teacher {records.path}), or set losses.teacher=0"
-        )
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             descriptors, seen = arrays["descriptors"], str(arrays["content_sha256"])
