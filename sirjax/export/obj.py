@@ -1,5 +1,6 @@
 """Wavefront OBJ with its material (MTL) and texture (PNG): millimeters, y up."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,20 @@ def _material(texture_name: str) -> str:
 
 
 def _object(mesh: TexturedMesh, material_name: str, comment: str) -> str:
-    uv = mesh.uv * [1.0, -1.0] + [0.0, 1.0]  # OBJ counts v upward
-    corners = np.stack([mesh.triangles, mesh.uv_triangles], axis=-1).reshape(-1, 6) + 1  # OBJ counts from 1
     parts = [f"# {line}\n" for line in comment.splitlines()]
-    parts += [f"mtllib {material_name}\n", "o face\n"]
-    parts += [_lines("v %.4f %.4f %.4f\n", mesh.vertices), _lines("vt %.6f %.6f\n", uv)]
-    parts += ["usemtl face\n", "s 1\n", _lines("f %d/%d %d/%d %d/%d\n", corners)]
+    parts += [f"mtllib {material_name}\n", "o face\n", _lines("v %.4f %.4f %.4f\n", mesh.vertices)]
+    corners = np.stack([mesh.triangles, mesh.uv_triangles], axis=-1)
+    parts.append(_texture_and_faces(mesh.uv.astype(np.float32).tobytes(), corners.astype(np.int32).tobytes()))
     return "".join(parts)
+
+
+@functools.lru_cache(maxsize=2)
+def _texture_and_faces(uv: bytes, corners: bytes) -> str:
+    """The lines of float32 [Vt, 2] and int32 [T, 3, 2]. Most of the text, and the same for all faces of a model."""
+    upward = np.frombuffer(uv, np.float32).reshape(-1, 2) * [1.0, -1.0] + [0.0, 1.0]  # OBJ counts v upward
+    from_one = np.frombuffer(corners, np.int32).reshape(-1, 6) + 1  # OBJ counts from 1
+    faces = _lines("f %d/%d %d/%d %d/%d\n", from_one)
+    return _lines("vt %.6f %.6f\n", upward) + "usemtl face\ns 1\n" + faces
 
 
 def _lines(template: str, rows: Num[np.ndarray, "N C"]) -> str:

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from functools import partial
 
+import cv2
 import jax
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from sirjax.geometry import mesh
 from sirjax.morphable.model import FaceModel
-from sirjax.pictures.draw import to_uint8
 from sirjax.pictures.window import Window
 from sirjax.reconstruction import FaceReconstruction
 from sirjax.render import renderer
@@ -62,9 +62,14 @@ def overlay(
     """A copy of the photo with faces blended in; pixels outside their masks stay untouched."""
     canvas = photo.copy()
     for drawing in drawings:
-        part = canvas[drawing.where]
-        mixed = opacity * np.clip(drawing.image, 0.0, 1.0) + (1.0 - opacity) * (part / np.float32(255.0))
-        part[drawing.mask] = to_uint8(mixed)[drawing.mask]
+        if drawing.mask.size == 0:  # beside the photo; OpenCV refuses empty images
+            continue
+        # By OpenCV, in place: with NumPy's masks and copies a large face took ten times as long.
+        part, mixed = canvas[drawing.where], np.clip(drawing.image, 0.0, 1.0)
+        mixed *= 255.0 * opacity
+        if opacity < 1.0:
+            mixed = cv2.scaleAdd(part.astype(np.float32), 1.0 - opacity, mixed)
+        cv2.copyTo(cv2.convertScaleAbs(mixed), drawing.mask.astype(np.uint8), part)
     return canvas
 
 

@@ -50,3 +50,11 @@ def test_names_with_white_space_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"cannot refer to names with white space, got 'my face\.obj'"):
         write_obj(tmp_path / "my face.obj", seamed_mesh())
     assert not list(tmp_path.iterdir())
+
+
+def test_faces_of_different_models_keep_their_own_triangles(tmp_path):
+    for i, mesh in enumerate([dome_mesh(), seamed_mesh(), dome_mesh(), seamed_mesh()]):
+        write_obj(tmp_path / f"face{i}.obj", mesh)
+        _, uv, corners = parsed(tmp_path / f"face{i}.obj")
+        np.testing.assert_array_equal(corners, np.stack([mesh.triangles, mesh.uv_triangles], axis=-1))
+        assert uv.shape == mesh.uv.shape

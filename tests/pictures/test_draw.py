@@ -84,3 +84,10 @@ def test_fit_keeps_the_aspect_and_centers(shape, inside):
 def test_numbers_outside_the_unit_interval_are_clipped():
     values = np.array([[[-1.0, 0.5, 2.0]]])
     assert draw.to_uint8(values).tolist() == [[[0, 128, 255]]]
+
+
+def test_a_blank_image_has_one_color():
+    image = draw.blank(3, 2, (1, 2, 3))
+    assert image.shape == (3, 2, 3)
+    assert image.dtype == np.uint8
+    assert (image == (1, 2, 3)).all()

@@ -100,3 +100,13 @@ def test_faces_that_come_later_lie_on_top():
     photo = np.zeros((*PHOTO_SIZE, 3), np.uint8)
     _, mask = pasted(drawing)
     assert (overlay(photo, [drawing, white], opacity=1.0)[mask] == 255).all()
+
+
+def test_an_overlay_clips_what_is_darker_than_black_and_brighter_than_white(rng):
+    drawing = render_in_photo(known_face(PLACES["inside"], MODEL), MODEL, PHOTO_SIZE)
+    photo = rng.integers(0, 256, (*PHOTO_SIZE, 3), dtype=np.uint8)
+    _, mask = pasted(drawing)
+    for light, color in ((-1.0, 0), (2.0, 255)):
+        lit = replace(drawing, image=np.full_like(drawing.image, light))
+        half = overlay(photo, [lit], opacity=0.5)[mask]
+        np.testing.assert_allclose(half, (color + photo[mask].astype(float)) / 2, atol=0.51)

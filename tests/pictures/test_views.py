@@ -2,8 +2,17 @@ import numpy as np
 import pytest
 
 from sirjax.pictures.draw import PAPER
-from sirjax.pictures.views import FRONT, SIDE, clay_view, error_view, place_in_view, textured_view
+from sirjax.pictures.views import (
+    FRONT,
+    SIDE,
+    clay_and_textured_view,
+    clay_view,
+    error_view,
+    place_in_view,
+    textured_view,
+)
 from tests.face_models import dome_face_model
+from tests.reconstructions import rotation
 
 MODEL = dome_face_model(grid=17)
 MEAN = np.asarray(MODEL.mean)
@@ -46,6 +55,25 @@ def test_the_textured_view_shows_the_albedo():
     np.testing.assert_allclose(view[24, 48], [51, 153, 255], atol=1)
     np.testing.assert_allclose(view[72, 48], [230, 26, 0], atol=1)
     assert view[0, 0].tolist() == list(PAPER)
+
+
+def test_two_views_of_one_mesh_are_those_drawn_alone(rng):
+    albedo = rng.uniform(size=(8, 8, 3)).astype(np.float32)
+    clay, textured = clay_and_textured_view(MODEL, MEAN, albedo, size=SIZE)
+    np.testing.assert_array_equal(clay, clay_view(MODEL, MEAN, size=SIZE))
+    np.testing.assert_array_equal(textured, textured_view(MODEL, MEAN, albedo, size=SIZE))
+
+
+def test_outlines_are_smooth():
+    white, black = np.ones((8, 8, 3), np.float32), (0, 0, 0)
+    tilted = MEAN @ rotation(0.0, 0.0, 20.0)  # the dome's own border is straight and upright
+    view, large = (textured_view(MODEL, tilted, white, size=n, background=black) for n in (SIZE, 8 * SIZE))
+    covered_share = large.reshape(SIZE, 8, SIZE, 8, 3).mean(axis=(1, 3))
+    assert {0, 85, 255} <= set(np.unique(view)) <= {0, 85, 170, 255}  # of three samples none, one, two or all
+    outline = (covered_share > 0) & (covered_share < 255)
+    error = np.abs(view - covered_share)[outline].mean()
+    one_sample = np.abs(255 * (covered_share > 127) - covered_share)[outline].mean()
+    assert error < 0.7 * one_sample
 
 
 def test_the_background_can_be_chosen():
