@@ -11,6 +11,7 @@ from sirjax.training.setup import TrainedRun
 
 FOLDER = Path(__file__).resolve().parent
 PAGE = FOLDER.parent.parent / "docs" / "model_card.md"
+PICTURE = PAGE.parent / "images" / "people.jpg"
 
 
 def about_weights(name: str, trained: TrainedRun) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import experiments.model_card
 from experiments.common.outcome import RESULTS, Outcome, save_outcome
 from experiments.model_card import card, measures
+from sirjax.export.files import encode_image
+from sirjax.files import write_bytes
 from sirjax.report import provenance
 from sirjax.training.setup import load_run
 from sirjax.training.weights import SHIPPED
@@ -24,6 +26,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--landmarks", **named, help="real photos with landmarks; may be given again")
     parser.add_argument("--pairs", **named, help="real photos of people, with a list of pairs or without; likewise")
     parser.add_argument("--benchmark", type=Path, metavar="RECORDS", help="people rendered by sirjax, never trained on")
+    parser.add_argument(
+        "--people", type=Path, metavar="RECORDS", help="draw shapes read from several photos of each person"
+    )
+    parser.add_argument("--picture", type=Path, default=card.PICTURE, metavar="FILE", help="of --people (%(default)s)")
     parser.add_argument("--from-results", action="store_true", help="measure nothing, write the page anew")
     parser.add_argument("--results", type=Path, default=card.FOLDER, metavar="DIR", help="for results.json")
     parser.add_argument("--page", type=Path, default=card.PAGE, metavar="FILE", help="the page with the two markers")
@@ -63,5 +69,7 @@ def measure(args: argparse.Namespace) -> None:
         tables += measures.benchmark_tables(measures.read_benchmark(trained, args.benchmark))
     facts = provenance()
     facts = {name: facts[name] for name in ("sirjax", "jax", "commit", "time", "platform") if name in facts}
+    if args.people:
+        write_bytes(args.picture, encode_image(measures.people_picture(trained, args.people), args.picture.suffix))
     about = card.about_weights(args.weights, trained)
     save_outcome(Outcome(PROTOCOL, tables), args.results, {"weights": about, "provenance": facts})

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 from experiments.common.outcome import Cell, Estimate, ResultTable, share
+from experiments.common.people_picture import draw_people
 from experiments.model_card.skin import BINS, cheek_color, typology_angle
 from sirjax.cli.evaluating.codes import read_codes
 from sirjax.cli.evaluating.pair_files import read_pair_list
@@ -96,6 +97,17 @@ def read_benchmark(trained: TrainedRun, folder: Path) -> Read:
         shape_error=coefficient_rmse(codes.shape, true, vertices),
         baseline=mean_face_rmse(true, vertices),
     )
+
+
+def people_picture(trained: TrainedRun, folder: Path) -> UInt8[np.ndarray, "H W 3"]:
+    """Neutral shapes read from three photos of each of eight people, and their distances.
+
+    Raises:
+      ValueError: if nobody has three photos.
+    """
+    records = open_records(folder)
+    codes = read_codes(trained, records)
+    return draw_people(trained.face_model, codes.shape, np.asarray(records.identity_class))[0]
 
 
 def landmark_tables(sets: dict[str, Read]) -> list[ResultTable]:

@@ -72,14 +72,14 @@ def test_tables_give_means_of_each_part():
 
 @pytest.fixture
 def photos(tmp_path):
-    """40 photos of 20 people: a set with landmarks that is also one of people."""
+    """60 photos of 20 people: a set with landmarks that is also one of people."""
     rng = np.random.default_rng(0)
     with RecordWriter(tmp_path / "people") as writer:
-        for i in range(40):
+        for i in range(60):
             image = encode_image(rng.integers(256, size=(112, 96, 3), dtype=np.uint8))
             points = rng.uniform(20, 80, (68, 2)).astype(np.float32)
             turned = cv2.getRotationMatrix2D((0, 0), 20, 0.5)
-            writer.add(Sample(f"{i // 2}/{i}", image, turned, landmarks=points, identity=str(i // 2)))
+            writer.add(Sample(f"{i // 3}/{i}", image, turned, landmarks=points, identity=str(i // 3)))
     return tmp_path / "people"
 
 
@@ -90,9 +90,11 @@ def test_the_page_is_written_from_what_was_measured(tmp_path, photos, monkeypatc
     page = tmp_path / "card.md"
     page.write_text(f"by hand\n{publish.BEGIN}\nold\n{publish.END}\n")
     where = ["--results", str(tmp_path), "--page", str(page)]
-    assert command.main(["--landmarks", f"web={photos}", "--pairs", f"people={photos}", *where]) == 0
+    shown = ["--people", str(photos), "--picture", str(tmp_path / "people.jpg")]
+    assert command.main(["--landmarks", f"web={photos}", "--pairs", f"people={photos}", *shown, *where]) == 0
+    assert cv2.imread(str(tmp_path / "people.jpg")).shape[0] > 500
     first = page.read_text()
-    tables = ("| web: all | 40 |", "### Do shapes tell people apart?", "| people | ")
+    tables = ("| web: all | 60 |", "### Do shapes tell people apart?", "| people | ")
     for part in ("by hand", "sir, step 7", *tables):
         assert part in first
     assert str(tmp_path) not in first + (tmp_path / RESULTS).read_text()

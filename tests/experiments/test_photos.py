@@ -11,7 +11,7 @@ from configs import ablations
 from data_prep.pairs import PAIRS_FILE, Pair, pairs_to_text
 from experiments.common import command as shared
 from experiments.common import measures
-from experiments.photos import claims, command, picture, publish, tables
+from experiments.photos import claims, command, publish, tables
 from experiments.photos.intervals import Spread, interval, mean_interval
 from experiments.photos.study import PhotoSets, PhotoStudy, listed_task
 from sirjax.data.images import encode_image
@@ -179,16 +179,6 @@ def test_tables_have_a_row_for_every_variant_and_figures_of_every_seed():
     assert shown["|alpha/sigma|"] == f"{root:.2f} [{root:.2f}, {root:.2f}]"
     assert shown["NME"].startswith("3.20 % [")
     assert tables.seeds(study).texts()[1][-1] == "3.20, 3.20"
-
-
-def test_distances_are_drawn_dark_where_small_and_framed_by_person():
-    distances = np.full((6, 6), 2.0)
-    distances[:2, :2] = distances[2:4, 2:4] = distances[4:, 4:] = 0.0
-    image = picture.draw_distances(distances, 40, 2)
-    assert image.shape == (240, 240, 3)
-    inside, outside = image[36, 36].astype(int), image[36, 116].astype(int)
-    assert inside.sum() < outside.sum()
-    assert image[0, 20].tolist() == image[80, 100].tolist() == [255, 70, 60]
 
 
 def test_the_readme_agrees_with_the_shipped_results():
