@@ -13,6 +13,7 @@ from experiments.model_card.measures import FEWEST, Read
 from sirjax.data.images import encode_image
 from sirjax.data.sample import Sample
 from sirjax.data.writing import RecordWriter
+from sirjax.training import weights
 from tests.noise_records import random_run
 
 
@@ -112,11 +113,25 @@ def test_sets_need_names(capsys):
     assert "name what to measure on" in capsys.readouterr().err
 
 
-def test_the_page_agrees_with_the_shipped_results():
-    document = json.loads((card.FOLDER / RESULTS).read_text(encoding="utf-8"))
-    text = card.PAGE.read_text(encoding="utf-8")
-    expected = publish.between_markers(text, card.section(document), card.PAGE)
-    assert text == expected, "docs/model_card.md is out of date: python -m experiments.model_card --from-results"
+RESEARCH = card.FOLDER.parent / "photos_and_renders"
+
+
+@pytest.mark.parametrize(("folder", "page"), [(card.FOLDER, card.PAGE), (RESEARCH, RESEARCH / "README.md")])
+def test_the_page_agrees_with_the_shipped_results(folder, page):
+    document = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    text = page.read_text(encoding="utf-8")
+    expected = publish.between_markers(text, card.section(document), page)
+    assert text == expected, f"{page} is out of date: python -m experiments.model_card --from-results"
+
+
+def test_weights_for_research_are_those_that_were_measured_and_say_their_terms():
+    about = weights.read_about(RESEARCH / "photos_and_renders.safetensors")
+    measured = json.loads((RESEARCH / RESULTS).read_text(encoding="utf-8"))["weights"]
+    assert measured["fingerprint"] == about.fingerprint
+    assert "research only" in about.licence
+    of_photos = [terms for name, terms in about.licences["data"].items() if name in ("faces", "people", "small")]
+    assert len(of_photos) == 3
+    assert all("research" in terms for terms in of_photos)
 
 
 def test_stages_of_the_training_are_listed():
