@@ -158,7 +158,7 @@ def _fragments(
 ) -> Fragments:
     """What pixels see at each of `_SAMPLES`: one image each, of the mesh moved the other way."""
     samples = jnp.asarray(projected)[None] - jnp.pad(_SAMPLES, ((0, 0), (0, 1)))[:, None]
-    return rasterize(clip_positions(samples, image_size), triangles, image_size, backend=backend)
+    return rasterize(clip_positions(samples, image_size), jnp.asarray(triangles), image_size, backend=backend)
 
 
 def place_in_view(
