@@ -49,7 +49,7 @@ class PhotoBackgrounds:
             return None
         photo = self.photos[random.integers(len(self.photos))]
         left, top, right, bottom = draw_patch(random, photo.free)
-        copy = cv2.imdecode(np.frombuffer(photo.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+        copy = np.asarray(cv2.imdecode(np.frombuffer(photo.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB))
         patch = copy[top:bottom, left:right]
         shrunk = patch.shape[0] > IMAGE_SIZE[0]
         patch = cv2.resize(patch, IMAGE_SIZE[::-1], interpolation=cv2.INTER_AREA if shrunk else cv2.INTER_LINEAR)
