@@ -33,7 +33,7 @@ from sirjax.networks.mtcnn import MTCNN, Detections
 from sirjax.photo import SUFFIXES, PhotoError, decode_photo
 
 VERSION = 1  # to be raised when the same photos and seed begin to give other backgrounds
-MAX_PHOTOS = 2000  # of larger folders so many are drawn: they are 60 MB in memory, and minutes of searching
+MAX_PHOTOS = 2000  # of larger folders so many are drawn: they are 80 MB in memory, and up to half an hour of searching
 COPY_SIDE = 400  # pixels of a copy's longer side
 COPY_QUALITY = 92  # of its JPEG
 SMALLEST_FACE = 16  # pixels of the searched picture: at most 20 of a crop's 96, however much a patch is enlarged
