@@ -9,7 +9,6 @@ shares say more than the times. An indented stage is a part of the one above.
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.benchmarks.timing import cpu_milliseconds
 from sirjax.constants import IMAGE_SIZE
 from sirjax.export.files import encode_image
 from sirjax.export.mesh_files import FORMATS, write_face
@@ -46,7 +46,8 @@ def main() -> None:
         photo, face = random_photo(face_model, height)
         with tempfile.TemporaryDirectory() as folder:
             times = {
-                name: milliseconds(work, args.runs) for name, work in stages(photo, face, face_model, folder).items()
+                name: min(cpu_milliseconds(work, args.runs))
+                for name, work in stages(photo, face, face_model, folder).items()
             }
         whole = sum(spent for name, spent in times.items() if not name.startswith("  "))
         print(f"\nface of {height:g} pixels in a photo of {photo.shape[1]} x {photo.shape[0]}\n")
@@ -115,17 +116,6 @@ def random_photo(face_model: FaceModel, height: float) -> tuple[np.ndarray, Face
         **geometry,
     )
     return rng.integers(0, 256, (side, side, 3), dtype=np.uint8), face
-
-
-def milliseconds(work: Callable[[], object], runs: int) -> float:
-    """Processor time of a call, the least of several."""
-    work()
-    spent = []
-    for _ in range(runs):
-        start = time.process_time()
-        work()
-        spent.append(time.process_time() - start)
-    return 1e3 * min(spent)
 
 
 if __name__ == "__main__":

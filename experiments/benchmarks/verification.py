@@ -8,13 +8,13 @@ curve of all pairs: it is the sort alone, without folds. One thread; the median 
 """
 
 import argparse
-import time
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from experiments.benchmarks.timing import cpu_milliseconds
 from sirjax.evaluation.verification import verify
 
 SCANNED = 400
@@ -43,13 +43,7 @@ def make_pairs(num_pairs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
 
 def milliseconds(function: Callable[[], object], runs: int) -> float:
     """Median processor time of a call."""
-    function()
-    spent = []
-    for _ in range(runs):
-        start = time.process_time()
-        function()
-        spent.append(time.process_time() - start)
-    return 1e3 * float(np.median(spent))
+    return float(np.median(cpu_milliseconds(function, runs)))
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 
 from sirjax import decode as decoding
 from sirjax.morphable.model import NOSE_TIP, FaceModel, landmarks_of
-from sirjax.pictures.draw import PAPER, fit, to_uint8
+from sirjax.pictures.draw import blank, fit, to_uint8
 from sirjax.pictures.views import clay_view, error_view, place_in_view
 from sirjax.report import Picture, Pictures
 from sirjax.training.setup import TrainedRun
@@ -54,7 +54,7 @@ def drawn_back(run: TrainedRun, crops: UInt8[np.ndarray, "B 112 96 3"]) -> UInt8
 
 def empty_tile() -> UInt8[np.ndarray, "_ _ 3"]:
     """Nothing, where a grid needs a tile."""
-    return np.full((TILE, TILE, 3), PAPER, np.uint8)
+    return blank(TILE, TILE)
 
 
 def as_section(title: str, image: UInt8[np.ndarray, "H W 3"], caption: str) -> Pictures:

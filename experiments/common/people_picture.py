@@ -7,7 +7,7 @@ from jaxtyping import Float, Int, UInt8
 from experiments.common import drawings
 from experiments.common.scans import face, some_photos
 from sirjax.morphable.model import FaceModel
-from sirjax.pictures.draw import INK, PAPER, fit
+from sirjax.pictures.draw import INK, PAPER, blank, fit
 from sirjax.pictures.grid import GAP, compose
 from sirjax.report.colors import palette
 
@@ -63,6 +63,6 @@ def draw_distances(distances: Float[np.ndarray, "N N"], cell: int, group: int) -
 
 
 def _padded(image: UInt8[np.ndarray, "H W 3"], height: int, top: int) -> UInt8[np.ndarray, "height W 3"]:
-    canvas = np.full((height, image.shape[1] + GAP, 3), PAPER, np.uint8)
+    canvas = blank(height, image.shape[1] + GAP)
     canvas[top : top + len(image), : image.shape[1]] = image
     return canvas

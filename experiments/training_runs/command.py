@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import experiments.training_runs
+from experiments.common.outcome import Cell, ResultTable
+from experiments.publish import markdown
 from experiments.training_runs import picture
 from experiments.training_runs.record import record
 from sirjax.export.files import encode_image
@@ -13,6 +15,7 @@ from sirjax.files import write_bytes, write_text
 
 FOLDER = Path(__file__).resolve().parent
 PAGE = "README.md"
+COLUMNS = ("stage", "network", "steps", "photos a step", "seed", "sets", "images/s", "hours")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,8 +50,8 @@ def page(kept: dict[str, dict[str, Any]]) -> str:
         lines += ["", f"## {name}", ""]
         if document["note"]:
             lines += [document["note"], ""]
-        lines += ["| stage | network | steps | photos a step | seed | sets | images/s | hours |", "|" + "---|" * 8]
-        lines += [row(i, stage) for i, stage in enumerate(document["stages"], 1)]
+        rows = [row(i, stage) for i, stage in enumerate(document["stages"], 1)]
+        lines += [markdown(ResultTable(name, COLUMNS, rows))]
         lines += ["", f"![Curves of {name}, a column for each stage]({name}.png)", ""]
         lines += [f"All settings, the sets' hashes and the curves: [{name}.json]({name}.json)."]
     lines += [
@@ -58,13 +61,12 @@ def page(kept: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def row(number: int, stage: dict[str, Any]) -> str:
+def row(number: int, stage: dict[str, Any]) -> list[Cell]:
     """A stage's row of the table."""
     settings = stage["settings"]
     sets = ", ".join(set_text(kind, found) for kind, found in stage["sets"].items())
-    cells = [number, settings["networks"]["preset"], stage["steps"], settings["data"]["batch_size"], settings["seed"]]
-    cells += [sets, f"{stage['images_per_second']:.0f}", f"{stage['hours']:.2f}"]
-    return "| " + " | ".join(map(str, cells)) + " |"
+    batch, speed, hours = settings["data"]["batch_size"], f"{stage['images_per_second']:.0f}", f"{stage['hours']:.2f}"
+    return [number, settings["networks"]["preset"], stage["steps"], batch, settings["seed"], sets, speed, hours]
 
 
 def set_text(kind: str, found: dict[str, Any]) -> str:

@@ -26,11 +26,18 @@ class Sources:
             raise ValueError(f"{self.identity.path} has no identity labels: use it as a landmark set")
         if self.landmark is not None and not self.landmark.has_landmarks:
             raise ValueError(f"{self.landmark.path} has no landmarks: use it as an identity set")
+        if len(self._teacher_sizes) > 1:
+            sizes = sorted(self._teacher_sizes)
+            raise ValueError(f"descriptors of one teacher have one size, got {sizes}: use one teacher")
+
+    @property
+    def _teacher_sizes(self) -> set[int]:
+        return {seen.shape[1] for seen in (self.identity_teacher, self.landmark_teacher) if seen is not None}
 
     @property
     def teacher_size(self) -> int:
         """Numbers of a teacher's descriptor; 0 without a teacher."""
-        return next((seen.shape[1] for seen in (self.identity_teacher, self.landmark_teacher) if seen is not None), 0)
+        return max(self._teacher_sizes, default=0)
 
     @property
     def num_identities(self) -> int:

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from sirjax.morphable.model import FaceModel, landmarks_of
-from sirjax.pictures.draw import INK, PAPER, draw_landmarks, fit, to_uint8
+from sirjax.pictures.draw import INK, blank, draw_landmarks, fit, to_uint8
 from sirjax.pictures.grid import compose
 from sirjax.pictures.views import FRONT, SIDE, THREE_QUARTERS, clay_view, place_in_view, textured_view
 
@@ -111,7 +111,7 @@ def _random_faces(face_model: FaceModel, count: int, seed: int) -> list[np.ndarr
 
 def _uv_grid(face_model: FaceModel, size: int) -> UInt8[np.ndarray, "size size 3"]:
     """The edges of the UV layout, triangle by triangle."""
-    canvas = np.full((size, size, 3), PAPER, np.uint8)
+    canvas = blank(size, size)
     corners = np.rint(np.asarray(face_model.uv)[np.asarray(face_model.uv_triangles)] * (size - 1) * 16).astype(np.int32)
     cv2.polylines(canvas, list(corners), True, INK, 1, cv2.LINE_AA, 4)
     return canvas
@@ -122,7 +122,7 @@ def _stacked(parts: list[np.ndarray]) -> UInt8[np.ndarray, "H W 3"]:
     width = max(part.shape[1] for part in parts)
     canvas = []
     for part in parts:
-        strip = np.full((part.shape[0], width, 3), PAPER, np.uint8)
+        strip = blank(part.shape[0], width)
         left = (width - part.shape[1]) // 2
         strip[:, left : left + part.shape[1]] = part
         canvas.append(strip)

@@ -7,7 +7,7 @@ import pytest
 
 from sirjax.data.pipeline import TrainingBatches
 from sirjax.data.records import open_records
-from sirjax.data.sources import open_sources
+from sirjax.data.sources import Sources, open_sources
 from sirjax.data.teacher import FILE, load_descriptors, save_descriptors
 from tests.noise_records import write_noise_records
 
@@ -74,6 +74,8 @@ def test_different_teachers_are_refused(records):
     for kinds in ([open_records([own.path for own in records])], records):
         with pytest.raises(ValueError, match=message):
             load_descriptors(kinds)
+    with pytest.raises(ValueError, match=r"one size, got \[2, 4\]: use one teacher"):
+        Sources(identity_teacher=np.zeros((3, 4)), landmark_teacher=np.zeros((3, 2)))
 
 
 def test_pickles_and_wrong_sizes_are_refused(records):

@@ -25,7 +25,7 @@ from sirjax.evaluation import landmark_error
 from sirjax.evaluation.bootstrap import Interval
 from sirjax.evaluation.landmark_summary import LandmarkResult, evaluate_landmarks
 from sirjax.files import write_text
-from sirjax.pictures.draw import GREEN, PAPER, Color, draw_landmarks
+from sirjax.pictures.draw import GREEN, Color, blank, draw_landmarks
 from sirjax.report import Curve, Page, Picture, Pictures, Plot, Table, provenance
 
 PREDICTED: Color = (255, 70, 60)
@@ -178,7 +178,7 @@ def draw(faces: Faces, index: int) -> UInt8[np.ndarray, "H W 3"]:
     both = np.concatenate([faces.predicted[index], faces.target[index]])
     found = faces.image_of(index)
     if found is None:
-        found = np.full((64, 64, 3), PAPER, np.uint8), np.eye(2, 3)
+        found = blank(64, 64), np.eye(2, 3)
     image, matrix = found
     points = transform_points(matrix, both)
     if image.shape[0] > _PICTURE_HEIGHT:  # a whole photo: cut the face out
