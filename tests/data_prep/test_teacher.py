@@ -15,5 +15,6 @@ def test_descriptors_are_those_of_the_crops_in_order(tmp_path, monkeypatch, caps
     assert teacher.main([str(folder)]) == 0
     records = open_records(folder)
     expected = [decode_image(records[row].image).mean(axis=(0, 1)) for row in range(3)]
-    np.testing.assert_allclose(load_descriptors(records), expected, rtol=1e-5)
+    (descriptors,) = load_descriptors([records])
+    np.testing.assert_allclose(descriptors, expected, rtol=1e-5)
     assert capsys.readouterr().out.strip() == str(folder / "teacher.npz")
