@@ -11,7 +11,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from sirjax.training import hosts, intact
-from sirjax.training.orbax_log import without_orbax
+from sirjax.training.orbax_log import without_dropped_failures, without_orbax
 
 logger = logging.getLogger("sirjax")
 
@@ -32,6 +32,7 @@ class Saver:
         self._writing: threading.Thread | None = None
         self._failure: tuple[int, str] | None = None  # step and reason, if the last save failed
         self.manager = self._open()
+        without_dropped_failures()
         self._quiet = contextlib.ExitStack()
         self._quiet.enter_context(without_orbax(logging.ERROR))  # ten tracebacks for each failed save
 
