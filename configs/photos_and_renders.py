@@ -2,11 +2,11 @@
 
   sirjax train --config photos_and_renders --workdir runs/both --config.init_from=builtin \
       --config.data.landmark="records/faces=2, records/renders/landmark=1" \
-      --config.data.identity="records/people=3, records/renders/identity=1"
+      --config.data.identity="records/people=8, records/more_people=1, records/renders/identity=3"
 
-Photos say how real people look, renderings keep shapes what they are in millimeters and add a thousand people to tell
-apart. The paper's whole loss, with the weights that the ablation on real photos found well balanced
-(experiments/photos/README.md). About half an hour on two CPU cores.
+Photos say how real people look, renderings keep shapes what they are in millimeters and add people to tell apart: 1,500
+in experiments/photos_and_renders, whose shares these are. The paper's whole loss, with the weights that the ablation on
+real photos found well balanced (experiments/photos/README.md). About half an hour on two CPU cores.
 """
 
 from typing import Any

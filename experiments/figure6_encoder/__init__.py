@@ -24,6 +24,7 @@ from sirjax.evaluation import landmark_error
 from sirjax.evaluation.codes import Codes
 from sirjax.pictures.grid import compose, enlarge
 from sirjax.report import Curve, Plot
+from sirjax.training.log import METRICS
 
 TITLE = "Fig. 6: split and unsplit encoder"
 PEOPLE = 3  # whose faces are drawn back
@@ -148,7 +149,7 @@ def _labels(study: Study, methods: Methods) -> np.ndarray | None:
 
 
 def _rows(run: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in (run / METRICS).read_text(encoding="utf-8").splitlines()]
 
 
 def _last(run: Path, loss: str) -> float:

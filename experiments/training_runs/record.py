@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from sirjax.training.history import training_history
+from sirjax.training.log import METRICS
 
 CURVES = ("landmark_error_px", "pixel", "shape_norm", "softmax", "center", "kl", "teacher")
 POINTS = 60  # of a curve
-METRICS = "metrics.jsonl"
 
 
 def record(stages: Sequence[Path]) -> list[dict[str, Any]]:

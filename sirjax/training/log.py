@@ -28,6 +28,7 @@ from tensorboardX.record_writer import masked_crc32c
 from sirjax.files import write_bytes, write_text
 from sirjax.types import Batch
 
+METRICS = "metrics.jsonl"
 COLLAPSE_FRACTION = 0.3  # of sqrt(S): below it shapes have shrunk toward the mean face
 
 logger = logging.getLogger("sirjax")
@@ -47,7 +48,7 @@ class MetricLog:
 
     def __init__(self, workdir: Path, *, start_step: int = 0):
         self._workdir = workdir
-        self._path = workdir / "metrics.jsonl"
+        self._path = workdir / METRICS
         self._images = workdir / "images"
         self._told: set[str] = set()  # what could not be written; one warning each
         self._drop_rows_after(start_step)
@@ -70,7 +71,7 @@ class MetricLog:
 
     def write(self, step: int, metrics: dict[str, float], *, prefix: str = "train") -> None:
         """Appends one row and updates TensorBoard."""
-        with self._going_on("metrics.jsonl"):
+        with self._going_on(METRICS):
             _append(self._rows, (json.dumps({"step": step, **metrics}) + "\n").encode())
         self._show(step, [summary.scalar(f"{prefix}/{name}", value) for name, value in metrics.items()])
 
