@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "constants": set(),  # which every part may import
     "types": set(),
     "files": set(),
+    "colors": set(),  # scales for values
     "memory": set(),
     "geometry": {"types"},
     "morphable": {"files", "types", "geometry"},
@@ -26,10 +27,10 @@ MAY_IMPORT = {
     "photo": {"types"},
     "reconstruction": {"types", "geometry", "morphable", "data"},  # one face of one photo, as data
     "export": {"files", "types", "geometry", "morphable", "networks", "decode", "reconstruction", "fusion"},
-    "pictures": {"types", "geometry", "morphable", "render", "decode", "data", "reconstruction"},
+    "pictures": {"colors", "types", "geometry", "morphable", "render", "decode", "data", "reconstruction"},
     "fusion": {"types", "morphable"},  # several images of one person
     "video": {"types", "geometry", "morphable", "reconstruction", "fusion"},  # frames, tracks, smoothing
-    "report": {"files", "types", "geometry"},  # self-contained pages; what they show comes as arrays
+    "report": {"colors", "files", "types", "geometry"},  # self-contained pages; what they show comes as arrays
     "predictor": {"types", "morphable", "networks", "losses", "decode", "data", "reconstruction", "training"},
     "api": {"types", "morphable", "networks", "photo", "reconstruction", "predictor", "export", "training"},
     "training": {

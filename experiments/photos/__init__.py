@@ -7,6 +7,10 @@ Read it: verification by distances of shape codes of people nobody trained on, 5
 for choosing between models, and pairs of the people held out. Figures are means over seeds; intervals draw people and
 seeds with replacement, so they say what other people and other trainings would give. Two that overlap may still differ:
 the claims compare the same pairs and seeds.
+
+The picture: neutral shapes that the whole loss reads from three photos of each of eight people held out, a person in
+each row, in clay and colored by how far they lie outside the mean face (red) or inside it (blue); then the distances of
+each two, mm RMS over vertices, those of one person framed.
 """
 
 from experiments.common import drawings

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from sirjax.colors import colored
 from sirjax.pictures.draw import PAPER, Color, blank, caption, to_uint8
 
 GAP = 6  # pixels between tiles
@@ -72,16 +72,9 @@ def training_grid(
         "render": renders,
         "albedo": albedos,
     }
-    tiles = [to_uint8(np.asarray(column)) for column in columns.values()] + [heat_map(np.asarray(sigmas), reach)]
+    tiles = [to_uint8(np.asarray(column)) for column in columns.values()] + [colored(np.asarray(sigmas), 0.0, reach)]
     rows = [[enlarge(column[i], zoom) for column in tiles] for i in range(len(images))]
     return compose(rows, labels=[[*columns, f"sigma, 0 to {reach:.2g}"]])
-
-
-def heat_map(values: Float[np.ndarray, "*B H W"], reach: float) -> UInt8[np.ndarray, "*B H W 3"]:
-    """Values from 0 (dark violet) to `reach` (yellow) in the viridis colors."""
-    level = to_uint8(values / reach)
-    colors = cv2.applyColorMap(level.reshape(-1, level.shape[-1]), cv2.COLORMAP_VIRIDIS)
-    return np.ascontiguousarray(colors[..., ::-1]).reshape(*level.shape, 3)
 
 
 def enlarge(image: UInt8[np.ndarray, "H W 3"], zoom: int) -> UInt8[np.ndarray, "H2 W2 3"]:

@@ -9,11 +9,11 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int, UInt8
 
+from sirjax.colors import colored
 from sirjax.constants import NO_TRIANGLE
 from sirjax.geometry.camera import clip_positions
 from sirjax.morphable.model import FaceModel
 from sirjax.pictures.draw import PAPER, Color
-from sirjax.pictures.grid import heat_map
 from sirjax.pictures.in_photo import vertex_normals
 from sirjax.render.interpolate import interpolate
 from sirjax.render.rasterize import rasterize
@@ -86,11 +86,15 @@ def error_view(
     reach: float,
     yaw: float = FRONT,
     *,
+    signed: bool = False,
     size: int = 320,
     background: Color = PAPER,
     backend: str = "auto",
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """As `clay_view`, tinted by an error of each vertex: dark violet at 0, yellow from `reach` on."""
+    """As `clay_view`, tinted by an error of each vertex: dark violet at 0, yellow from `reach` on.
+
+    Signed errors are gray at 0, red from `reach` on and blue from -`reach` on.
+    """
     projected, normals = _placed(face_model, vertices, yaw, size)
     attributes = np.concatenate([normals, errors[:, None]], axis=1)
     values, mask = _interpolated(
@@ -102,7 +106,7 @@ def error_view(
     )
     values = np.asarray(values)
     relief = 0.55 + 0.45 * np.float32(np.mean(CLAY)) * np.asarray(_brightness(values[..., :3]))
-    tinted = np.float32(heat_map(values[..., 3], reach) / 255.0 * relief[..., None])
+    tinted = np.float32(colored(values[..., 3], -reach if signed else 0.0, reach) / 255.0 * relief[..., None])
     return np.asarray(_over(background, tinted, mask))
 
 

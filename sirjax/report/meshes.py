@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from sirjax.colors import gradient_stops, palette
 from sirjax.report import packing, still
-from sirjax.report.colors import gradient_stops, palette
 from sirjax.report.markup import image_source, require_picture, text, to_base64, to_json
 from sirjax.report.ticks import labels, linear_ticks
 

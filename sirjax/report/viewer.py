@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from sirjax.colors import palette
 from sirjax.files import write_text
 from sirjax.report import packing, still
-from sirjax.report.colors import palette
 from sirjax.report.markup import image_source, plain, require_picture, shown, text, to_base64, to_json
 from sirjax.report.page import asset, document
 

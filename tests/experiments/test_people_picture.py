@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.common.people_picture import draw_distances, draw_people
+from experiments.common.people_picture import draw_distances, draw_people, offsets
+from sirjax.pictures.in_photo import vertex_normals
 from tests.face_models import dome_face_model
 
 MODEL = dome_face_model(grid=9)
@@ -17,6 +18,14 @@ def test_distances_are_drawn_dark_where_small_and_framed_by_person():
     inside, outside = image[36, 36].astype(int), image[36, 116].astype(int)
     assert inside.sum() < outside.sum()
     assert image[0, 20].tolist() == image[80, 100].tolist() == [255, 70, 60]
+
+
+def test_offsets_are_outward_along_the_mean_faces_normals():
+    mean = np.asarray(MODEL.mean, np.float64)
+    normals = vertex_normals(MODEL, mean)
+    along = np.linspace(-3.0, 3.0, len(mean))
+    tangent = np.cross(normals, [0.0, 1.0, 0.0])
+    np.testing.assert_allclose(offsets(MODEL, mean + along[:, None] * normals + tangent), along, atol=1e-4)
 
 
 def test_people_with_too_few_photos_are_left_out(rng):

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from sirjax.colors import palette
 from sirjax.pictures.draw import PAPER, to_uint8
-from sirjax.pictures.grid import GAP, compose, enlarge, heat_map, training_grid
+from sirjax.pictures.grid import GAP, compose, enlarge, training_grid
 
 
 def tile(value, height, width):
@@ -59,14 +60,7 @@ def test_the_training_grid_shows_input_overlay_render_albedo_and_sigma(rng):
 def test_a_grid_of_zero_sigmas_is_dark():
     zeros = np.zeros((1, 112, 96, 3))
     grid = training_grid(zeros, zeros, zeros[..., 0], zeros, zeros[..., 0], zoom=1)
-    assert grid[GAP + 60, -GAP - 10].tolist() == heat_map(np.zeros((1, 1)), 1.0)[0, 0].tolist()
-
-
-def test_heat_map_runs_from_dark_violet_to_yellow():
-    dark, bright, more = heat_map(np.array([[0.0, 2.0, 9.0]]), 2.0)[0].tolist()
-    np.testing.assert_allclose(dark, (68, 1, 84), atol=1)  # viridis
-    np.testing.assert_allclose(bright, (253, 231, 37), atol=1)
-    assert more == bright
+    assert grid[GAP + 60, -GAP - 10].tolist() == palette(0, 1)[0].tolist()
 
 
 def test_enlarging_repeats_pixels():

@@ -88,6 +88,13 @@ def test_errors_are_tinted(error, color):
     assert view[0, 0].tolist() == list(PAPER)
 
 
+@pytest.mark.parametrize(("error", "color"), [(-5.0, "blue"), (0.0, "gray"), (5.0, "red")])
+def test_signed_errors_are_blue_and_red(error, color):
+    view = error_view(MODEL, MEAN, np.full(len(MEAN), error), 2.0, size=SIZE, signed=True)
+    red, _, blue = view[30, 30].astype(float)
+    assert {"blue": blue > 1.5 * red, "gray": abs(red - blue) < 0.05 * red, "red": red > 1.5 * blue}[color]
+
+
 def test_points_are_placed_where_the_views_show_them():
     tip = MEAN[MEAN[:, 2].argmax()]
     front, side = (place_in_view(MODEL, tip[None], yaw, SIZE)[0] for yaw in (FRONT, SIDE))

@@ -21,6 +21,12 @@ def palette(low: float, high: float) -> UInt8[np.ndarray, "256 3"]:
     return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[:, 0, ::-1])
 
 
+def colored(values: Float[np.ndarray, "*S"], low: float, high: float) -> UInt8[np.ndarray, "*S 3"]:
+    """Each value's color in the palette from `low` to `high`; values beyond get the color of the end."""
+    share = np.clip((np.asarray(values) - low) / (high - low), 0.0, 1.0)
+    return palette(low, high)[np.rint(255 * share).astype(int)]
+
+
 def gradient_stops(colors: UInt8[np.ndarray, "256 3"]) -> str:
     """The stop elements of an SVG gradient."""
     places = np.linspace(0, 1, _STOPS)

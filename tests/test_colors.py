@@ -3,7 +3,7 @@
 import numpy as np
 from skimage.color import rgb2lab
 
-from sirjax.report.colors import gradient_stops, palette
+from sirjax.colors import colored, gradient_stops, palette
 from tests.report.pages import parse_part
 
 
@@ -28,6 +28,12 @@ def test_scales_change_lightness_evenly():
         steps = np.diff(rgb2lab(palette(low, high)[:, None] / 255)[:, 0, 0])
         assert (steps > -0.6).all()
         assert steps.max() < 1.2
+
+
+def test_values_get_the_palettes_colors_and_the_ends_beyond_it():
+    colors = colored(np.array([[0.0, 2.0, 9.0, -1.0]]), 0.0, 2.0)
+    np.testing.assert_array_equal(colors, palette(0, 2)[[[0, 255, 255, 0]]])
+    np.testing.assert_array_equal(colored(np.array([-3.0, 1.0]), -3.0, 3.0), palette(-3, 3)[[0, 170]])
 
 
 def test_gradients_run_through_the_colors():
