@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments.common.command import NAMES, module_of
+from experiments.common.markers import between_markers
 from experiments.common.outcome import RESULTS, ResultTable, load_tables
 from sirjax.files import write_bytes, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- written by experiments.publish -->", "<!-- end -->"
 HEADLINE = "table2_ablation"  # whose first table the project's README shows
 
 
@@ -41,7 +41,7 @@ def copy_results(source: Path, target: Path) -> None:
       FileNotFoundError: if the experiment has not been run.
     """
     if not (source / RESULTS).is_file():
-        raise FileNotFoundError(f"{source / RESULTS} is missing: run `python -m experiments.{source.name}` first")
+        raise FileNotFoundError(f"{source / RESULTS} is missing: run `python -m experiments.{target.name}` first")
     for old in target.glob("*.jpg"):
         old.unlink()
     for name in [*json.loads((source / RESULTS).read_text(encoding="utf-8"))["pictures"], RESULTS]:
@@ -55,24 +55,10 @@ def readmes(root: Path) -> dict[Path, str]:
     }
     folders = {name: root / "experiments" / name for name in NAMES}
     texts = {folder / "README.md": experiment_page(name, documents[name]) for name, folder in folders.items()}
-    for path, block in (
-        (root / "experiments" / "README.md", index(documents)),
-        (root / "README.md", headline(documents)),
-    ):
-        texts[path] = between_markers(path.read_text(encoding="utf-8"), block, path)
+    page, front = root / "experiments" / "README.md", root / "README.md"
+    texts[page] = between_markers(page.read_text(encoding="utf-8"), index(documents), page)
+    texts[front] = between_markers(front.read_text(encoding="utf-8"), headline(documents), front)
     return texts
-
-
-def between_markers(text: str, block: str, path: Path) -> str:
-    """The text with the part between the markers replaced.
-
-    Raises:
-      ValueError: if it has not each marker once.
-    """
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{path} must have the lines {BEGIN!r} and {END!r} once each")
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{block.strip()}\n\n{END}{rest.partition(END)[2]}"
 
 
 def experiment_page(name: str, document: dict[str, Any]) -> str:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from experiments import demo
+from experiments.common.outcome import load_tables
+from experiments.demo import command as demo
 from tests.runs import write_run
 
 
@@ -16,10 +17,19 @@ def test_the_demo_ends_with_figures_and_pictures(tmp_path, monkeypatch, capsys):
     arguments = ["--out", str(tmp_path), "--shrink", "250"]
     assert demo.main(arguments) == 0
     shown = capsys.readouterr().out
-    for figure in ("verification accuracy, Euclidean", "neutral RMSE, face", "landmark NME", "people never trained on"):
+    for figure in (
+        "verification accuracy, Euclidean",
+        "neutral shape RMSE, face",
+        "landmark error (NME)",
+        "people never trained on",
+    ):
         assert figure in shown
-    figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["sir"]["mean_face_rmse_mm"] > 1.0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["settings"]["figures"]["sir"]["mean_face_rmse_mm"] > 1.0
+    (table,) = load_tables(results)
+    assert all(cell in shown for row in table.texts() for cell in row)
+    assert set(results["provenance"]) <= {"sirjax", "jax", "commit", "time", "platform"}  # no folders
+    assert results["seconds"]["warm up"] > 0
     pictures = [path for folder in ("with_shipped_weights", "reconstruction")
                 for name in ("face0_sheet.png", "overlay.jpg") for path in (tmp_path / folder).rglob(name)]  # fmt: skip
     assert len(pictures) == 4

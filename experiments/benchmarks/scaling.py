@@ -10,6 +10,7 @@ from typing import Any
 from experiments.benchmarks.collectives import KINDS, Collective, bytes_on_the_wire
 from experiments.benchmarks.compile_step import PLATFORMS, RESULTS
 from experiments.benchmarks.cost_model import DEVICES, Assumptions, Device, Work, collectives_of_step, predict
+from experiments.common.markers import between_markers
 from sirjax.files import write_text
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scaling.md"
@@ -17,7 +18,6 @@ COUNTS = (1, 8, 32, 64, 256)
 # Images per device and share of the peak: small and large batches, and what weighs the exchange most.
 SETTINGS = ((16, Assumptions().utilization), (64, Assumptions().utilization), (64, 1.0))
 DTYPES = ("float32", "bfloat16")
-BEGIN, END = "<!-- written by experiments.benchmarks.scaling: {} -->", "<!-- end: {} -->"
 MIB = 2**20
 # Units of 128 x 128 multiply-adds of a chip: four on v5e, twice four on v5p (Google Cloud TPU documentation).
 FLOPS_PER_CYCLE = {"TPU v5 lite": 2 * 4 * 128**2, "TPU v5": 2 * 8 * 128**2}
@@ -43,11 +43,7 @@ def page(text: str, records: dict) -> str:
         "predicted": predicted_tables(records["lowered"]),
     }
     for name, block in blocks.items():
-        begin, end = BEGIN.format(name), END.format(name)
-        if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"{PAGE.name} must have the lines {begin!r} and {end!r} once each")
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}\n\n{block}\n\n{end}{rest.partition(end)[2]}"
+        text = between_markers(text, block, PAGE, "experiments.benchmarks.scaling", name)
     return text
 
 

@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 
 from sirjax.evaluation.bootstrap import Interval
 from sirjax.files import write_bytes, write_text
+from sirjax.report import provenance
 
 RESULTS = "results.json"
 REPORT = "report.html"
@@ -123,6 +124,12 @@ def save_outcome(outcome: Outcome, folder: Path, facts: dict[str, Any]) -> None:
         "pictures": [f"{stem}.jpg" for stem in outcome.pictures],
     }
     write_text(folder / RESULTS, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def public_facts() -> dict[str, object]:
+    """What ran, when and on what. The command line is left out: it may name folders that concern nobody else."""
+    facts = provenance()
+    return {name: facts[name] for name in ("sirjax", "jax", "commit", "time", "platform") if name in facts}
 
 
 def load_tables(document: dict[str, Any]) -> list[ResultTable]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from configs import ablations, default
-from experiments.demo import render_sets
+from experiments.demo.command import render_sets
 from sirjax.data.records import RecordSource, open_records
 from sirjax.files import write_text
 from sirjax.report import provenance

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import publish
+from experiments.common.markers import between_markers
 from experiments.common.outcome import load_tables
 from sirjax.files import write_text
 from sirjax.training import weights
@@ -26,7 +27,7 @@ def about_weights(name: str, trained: TrainedRun) -> dict[str, Any]:
 
 def write(page: Path, document: dict[str, Any]) -> None:
     """Replaces the measured part of the page."""
-    write_text(page, publish.between_markers(page.read_text(encoding="utf-8"), section(document), page))
+    write_text(page, between_markers(page.read_text(encoding="utf-8"), section(document), page))
 
 
 def section(document: dict[str, Any]) -> str:

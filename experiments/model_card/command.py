@@ -5,11 +5,10 @@ import json
 from pathlib import Path
 
 import experiments.model_card
-from experiments.common.outcome import RESULTS, Outcome, save_outcome
+from experiments.common.outcome import RESULTS, Outcome, public_facts, save_outcome
 from experiments.model_card import card, measures
 from sirjax.export.files import encode_image
 from sirjax.files import write_bytes
-from sirjax.report import provenance
 from sirjax.training.setup import load_run
 from sirjax.training.weights import SHIPPED
 
@@ -67,9 +66,7 @@ def measure(args: argparse.Namespace) -> None:
         tables.append(measures.verification_table(trained, dict(args.pairs)))
     if args.benchmark:
         tables += measures.benchmark_tables(measures.read_benchmark(trained, args.benchmark))
-    facts = provenance()
-    facts = {name: facts[name] for name in ("sirjax", "jax", "commit", "time", "platform") if name in facts}
     if args.people:
         write_bytes(args.picture, encode_image(measures.people_picture(trained, args.people), args.picture.suffix))
     about = card.about_weights(args.weights, trained)
-    save_outcome(Outcome(PROTOCOL, tables), args.results, {"weights": about, "provenance": facts})
+    save_outcome(Outcome(PROTOCOL, tables), args.results, {"weights": about, "provenance": public_facts()})

@@ -12,6 +12,7 @@ from typing import Any
 
 import experiments.photos
 from experiments import publish
+from experiments.common.markers import between_markers
 from experiments.common.outcome import RESULTS, load_tables
 from sirjax.files import write_text
 
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 def readme(path: Path, results: Path) -> str:
     """What README.md should say."""
     document = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else None
-    return publish.between_markers(path.read_text(encoding="utf-8"), section(document), path)
+    return between_markers(path.read_text(encoding="utf-8"), section(document), path)
 
 
 def section(document: dict[str, Any] | None) -> str:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from experiments import publish
+from experiments.common.markers import between_markers, markers
 from experiments.common.outcome import RESULTS
 from experiments.model_card import card, command, measures, skin
 from experiments.model_card.measures import FEWEST, Read
@@ -15,6 +15,8 @@ from sirjax.data.sample import Sample
 from sirjax.data.writing import RecordWriter
 from sirjax.training import weights
 from tests.noise_records import random_run
+
+BEGIN, END = markers()
 
 
 def test_typology_angles_are_those_of_the_definition():
@@ -89,7 +91,7 @@ def test_the_page_is_written_from_what_was_measured(tmp_path, photos, monkeypatc
     about = {"run": "sir, step 7", "preset": "debug", "face_model": "dome"}
     monkeypatch.setattr(card, "about_weights", lambda name, run: about)
     page = tmp_path / "card.md"
-    page.write_text(f"by hand\n{publish.BEGIN}\nold\n{publish.END}\n")
+    page.write_text(f"by hand\n{BEGIN}\nold\n{END}\n")
     where = ["--results", str(tmp_path), "--page", str(page)]
     shown = ["--people", str(photos), "--picture", str(tmp_path / "people.jpg")]
     assert command.main(["--landmarks", f"web={photos}", "--pairs", f"people={photos}", *shown, *where]) == 0
@@ -99,7 +101,7 @@ def test_the_page_is_written_from_what_was_measured(tmp_path, photos, monkeypatc
     for part in ("by hand", "sir, step 7", *tables):
         assert part in first
     assert str(tmp_path) not in first + (tmp_path / RESULTS).read_text()
-    page.write_text(f"by hand\n{publish.BEGIN}\nold\n{publish.END}\n")
+    page.write_text(f"by hand\n{BEGIN}\nold\n{END}\n")
     assert command.main(["--from-results", *where]) == 0
     assert page.read_text() == first
 
@@ -120,7 +122,7 @@ RESEARCH = card.FOLDER.parent / "photos_and_renders"
 def test_the_page_agrees_with_the_shipped_results(folder, page):
     document = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     text = page.read_text(encoding="utf-8")
-    expected = publish.between_markers(text, card.section(document), page)
+    expected = between_markers(text, card.section(document), page)
     assert text == expected, f"{page} is out of date: python -m experiments.model_card --from-results"
 
 

@@ -7,25 +7,11 @@ import pytest
 from experiments import publish
 from experiments.common.outcome import Claim, Estimate, Outcome, ResultTable, save_outcome
 
-TEXT = f"before\n\n{publish.BEGIN}\nold\n{publish.END}\nafter\n"
-
 
 def test_readmes_agree_with_the_shipped_results():
     for path, text in publish.readmes(publish.ROOT).items():
         shown = path.relative_to(publish.ROOT)
         assert path.read_text(encoding="utf-8") == text, f"{shown} is out of date: python -m experiments.publish"
-
-
-def test_only_the_part_between_the_markers_changes(tmp_path):
-    got = publish.between_markers(TEXT, "new", tmp_path)
-    assert got == f"before\n\n{publish.BEGIN}\n\nnew\n\n{publish.END}\nafter\n"
-    assert publish.between_markers(got, "new", tmp_path) == got
-
-
-@pytest.mark.parametrize("text", ["", TEXT + TEXT, TEXT.replace(publish.END, "")])
-def test_missing_or_repeated_markers_are_refused(tmp_path, text):
-    with pytest.raises(ValueError, match="once each"):
-        publish.between_markers(text, "new", tmp_path)
 
 
 def test_tables_become_markdown():

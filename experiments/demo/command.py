@@ -1,27 +1,19 @@
-"""`make demo`: the whole path once, on the built-in face model.
-
-Reconstructs a real photograph with the weights that come with sirjax, in seconds. Then makes such weights: renders
-three sets of faces (landmarks, identities, people held out), warms up, trains SIR, measures on the people held out, and
-reconstructs the photograph with the weights just trained. Interrupted, it goes on where it stopped.
-"""
+"""Renders, trains, measures and reconstructs, each part only if it is not there yet."""
 
 import argparse
-import json
 import logging
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import cv2
 
+import experiments.demo
 from configs import demo as settings
+from experiments.common.outcome import RESULTS, Outcome, public_facts, save_outcome
+from experiments.demo.table import as_text, closing_table
 from sirjax.cli.evaluating.benchmark import evaluate_records
 from sirjax.cli.main import main as sirjax
-from sirjax.evaluation.bootstrap import Interval
-from sirjax.evaluation.shape_error import FACE_RADIUS
-from sirjax.evaluation.summary import EvaluationResult
-from sirjax.files import write_text
 from sirjax.training.loop import train
 from sirjax.training.setup import load_run
 from sirjax.training.weights import SHIPPED
@@ -35,7 +27,9 @@ SIZES = {  # of the sets, as options of `sirjax prepare synthetic`
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=experiments.demo.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="directory of everything the demo makes")
     parser.add_argument("--sir-off", action="store_true", help="second stage without the SIR loss, for comparison")
     parser.add_argument("--shrink", type=float, default=1.0, help="divide sets and steps by this; for tests")
@@ -70,12 +64,14 @@ def main(argv: list[str] | None = None) -> int:
     faces = reconstruct(photo, str(sir), args.out / "reconstruction")
     clock.lap("reconstruct the photo")
 
+    table = closing_table(results["warm-up"], results[sir.name], sir=not args.sir_off)
     figures = {name: result.metrics() for name, result in results.items()}
-    write_text(args.out / "figures.json", json.dumps(figures, indent=2) + "\n")
-    print(f"\n{closing_table(results['warm-up'], results[sir.name])}\n")
+    outcome = Outcome(results[sir.name].protocol, [table], settings={"figures": figures})
+    save_outcome(outcome, args.out, {"seconds": clock.laps, "provenance": public_facts()})
+    print(f"\n{as_text(table)}\n")
     print(clock.summary())
     print(f"\nEverything took {(time.perf_counter() - start) / 60:.1f} min. Look at:")
-    print_paths([*faces, *sorted((sir / "images").glob("*.png"))[-1:]])
+    print_paths([*faces, *sorted((sir / "images").glob("*.png"))[-1:], args.out / RESULTS])
     print(f"  tensorboard --logdir {args.out}")
     return 0
 
@@ -84,21 +80,21 @@ class Clock:
     """How long each part took."""
 
     def __init__(self):
-        self._laps = []
+        self.laps: dict[str, float] = {}  # seconds
         self._since = time.perf_counter()
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()
-        self._laps.append((name, now - self._since))
+        self.laps[name] = now - self._since
         self._since = now
 
     @property
     def last(self) -> float:
         """Seconds of the part that ended last."""
-        return self._laps[-1][1]
+        return list(self.laps.values())[-1]
 
     def summary(self) -> str:
-        return "Time: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self._laps)
+        return "Time: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.laps.items())
 
 
 def reconstruct(photo: Path, weights: str, out: Path) -> list[Path]:
@@ -144,58 +140,3 @@ def save_portrait(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)  # OpenCV says nothing where there is no folder
     cv2.imwrite(str(path), cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR))
     return path
-
-
-def closing_table(warmup: EvaluationResult, trained: EvaluationResult) -> str:
-    """The figures on people never trained on, beside their baselines."""
-    rows = [
-        ("", "after training", "after the warm-up", "baseline"),
-        (
-            "verification accuracy, Euclidean",
-            f"{trained.euclidean.accuracy:.1%}",
-            f"{warmup.euclidean.accuracy:.1%}",
-            "50.0% (chance)",
-        ),
-        (
-            "verification accuracy, cosine",
-            f"{trained.cosine.accuracy:.1%}",
-            f"{warmup.cosine.accuracy:.1%}",
-            "50.0% (chance)",
-        ),
-        (
-            f"neutral RMSE, face ({FACE_RADIUS:.0f} mm around the nose)",
-            _beside(trained.face_rmse, trained.mean_face_face_rmse),
-            _beside(warmup.face_rmse, warmup.mean_face_face_rmse),
-            f"{trained.mean_face_face_rmse:.2f} mm (mean face)",
-        ),
-        (
-            "neutral RMSE, with ears, neck and head",
-            _beside(trained.shape_rmse, trained.mean_face_rmse),
-            _beside(warmup.shape_rmse, warmup.mean_face_rmse),
-            f"{trained.mean_face_rmse:.2f} mm (mean face)",
-        ),
-        (
-            "landmark NME",
-            f"{trained.nme.mean:.2%}",
-            f"{warmup.nme.mean:.2%}",
-            f"{trained.baseline_nme:.2%} (mean face in place)",
-        ),
-        (
-            "mean |alpha/sigma|",
-            f"{trained.distinctiveness.mean_length:.1f}",
-            f"{warmup.distinctiveness.mean_length:.1f}",
-            f"{trained.distinctiveness.ideal_length:.1f} (prior)",
-        ),
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    title = f"On {trained.num_samples} photos of {trained.num_identities} people never trained on:"
-    return "\n".join([title, lines[0], "-" * len(lines[0]), *lines[1:]])
-
-
-def _beside(error: Interval, baseline: float) -> str:
-    return f"{error.mean:.2f} mm ({error.mean / baseline - 1:+.0%})"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
