@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from experiments.common.outcome import load_tables
+from experiments.common.outcome import Estimate, ResultTable, load_tables
 from experiments.demo import command as demo
+from experiments.demo.table import as_text
 from tests.runs import write_run
 
 
@@ -24,7 +25,7 @@ def test_the_demo_ends_with_figures_and_pictures(tmp_path, monkeypatch, capsys):
         "people never trained on",
     ):
         assert figure in shown
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / "sir" / "results.json").read_text())
     assert results["settings"]["figures"]["sir"]["mean_face_rmse_mm"] > 1.0
     (table,) = load_tables(results)
     assert all(cell in shown for row in table.texts() for cell in row)
@@ -42,3 +43,8 @@ def test_steps_and_sets_shrink_together(tmp_path):
     config = demo.stage_config("sir", {kind: tmp_path for kind in ("landmark", "identity", "benchmark")}, 100.0)
     whole = demo.stage_config("sir", {kind: tmp_path for kind in ("landmark", "identity", "benchmark")}, 1.0)
     assert config.schedule.steps == max(4, round(whole.schedule.steps / 100))
+
+
+def test_columns_are_as_wide_as_their_widest_cell():
+    table = ResultTable("On 9 photos", ["", "after", "baseline"], [["NME", Estimate(0.02, unit="%"), None]])
+    assert as_text(table).splitlines() == ["On 9 photos:", "     after   baseline", "-" * 21, "NME  2.00 %"]

@@ -67,11 +67,11 @@ def main(argv: list[str] | None = None) -> int:
     table = closing_table(results["warm-up"], results[sir.name], sir=not args.sir_off)
     figures = {name: result.metrics() for name, result in results.items()}
     outcome = Outcome(results[sir.name].protocol, [table], settings={"figures": figures})
-    save_outcome(outcome, args.out, {"seconds": clock.laps, "provenance": public_facts()})
+    save_outcome(outcome, sir, {"seconds": clock.laps, "provenance": public_facts()})
     print(f"\n{as_text(table)}\n")
     print(clock.summary())
     print(f"\nEverything took {(time.perf_counter() - start) / 60:.1f} min. Look at:")
-    print_paths([*faces, *sorted((sir / "images").glob("*.png"))[-1:], args.out / RESULTS])
+    print_paths([*faces, *sorted((sir / "images").glob("*.png"))[-1:], sir / RESULTS])
     print(f"  tensorboard --logdir {args.out}")
     return 0
 

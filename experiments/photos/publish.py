@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, help="the folder of results.json")
     args = parser.parse_args(argv)
     if args.results:
-        publish.copy_results(args.results, FOLDER)
+        publish.copy_results(args.results, FOLDER, "photos")
     write_text(README, readme(README, FOLDER / RESULTS))
     print(README)
     return 0

@@ -27,7 +27,5 @@ def test_parts_have_names():
 
 @pytest.mark.parametrize("text", ["", TEXT + TEXT, TEXT.replace(END, ""), f"{END}\n{BEGIN}"])
 def test_missing_repeated_or_exchanged_markers_are_refused(text):
-    with pytest.raises(
-        ValueError, match="^page.md must have the lines .* and .* once each, in this order"
-    ):
+    with pytest.raises(ValueError, match="^page.md must have the lines .* and .* once each, in this order"):
         between_markers(text, "new", PAGE)
