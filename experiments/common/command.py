@@ -135,10 +135,8 @@ def print_outcome(module: ModuleType, outcome: Outcome) -> None:
     """The tables and claims as text."""
     print(f"\n{module.TITLE}\n{outcome.protocol}")
     for table in outcome.tables:
-        rows = [list(table.columns), *table.texts()]
-        widths = [max(len(row[c]) for row in rows) for c in range(len(table.columns))]
         print(f"\n{table.title}")
-        for row in rows:
-            print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        for line in table.lines():
+            print(f"  {line}")
     for claim in outcome.claims:
         print(f"\n{claim.verdict.upper()}: {claim.text}\n  {claim.evidence}")

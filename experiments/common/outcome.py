@@ -66,6 +66,12 @@ class ResultTable:
         """The cells as people read them."""
         return [[cell_text(cell) for cell in row] for row in self.rows]
 
+    def lines(self) -> list[str]:
+        """Column names and rows for a terminal, in columns as wide as their widest cell."""
+        rows = [list(self.columns), *self.texts()]
+        widths = [max(len(row[c]) for row in rows) for c in range(len(self.columns))]
+        return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
 
 @dataclasses.dataclass(frozen=True)
 class Claim:

@@ -45,9 +45,13 @@ def draw_people(
     rows = rows[np.isin(identity[rows], known[:PEOPLE])]
     shape = shape[rows]
     distances = np.linalg.norm(shape[:, None] - shape, axis=2) / np.sqrt(model.num_vertices)
-    heads = [face(model, codes) for codes in shape]
+    heads = np.stack([face(model, codes) for codes in shape])
+    moved = offsets(model, heads)
     clay = [_middle(clay_view(model, head, _TURN, size=_VIEW)) for head in heads]
-    tinted = [_middle(error_view(model, head, offsets(model, head), REACH, size=_VIEW, signed=True)) for head in heads]
+    tinted = [
+        _middle(error_view(model, head, errors, REACH, size=_VIEW, signed=True))
+        for head, errors in zip(heads, moved, strict=True)
+    ]
     people = range(0, len(heads), PHOTOS)
     grid = [[*clay[start : start + PHOTOS], *tinted[start : start + PHOTOS]] for start in people]
     faces, matrix = compose(grid), draw_distances(distances, (_TILE + GAP) // PHOTOS, PHOTOS)
@@ -56,10 +60,10 @@ def draw_people(
     return np.concatenate(both, axis=1), len(grid)
 
 
-def offsets(model: FaceModel, vertices: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, " V"]:
+def offsets(model: FaceModel, vertices: Float[np.ndarray, "*B V 3"]) -> Float[np.ndarray, "*B V"]:
     """How far each vertex lies outside the mean face, along the mean face's normal, in mm; negative inside it."""
     mean = np.asarray(model.mean, np.float64)
-    return ((vertices - mean) * vertex_normals(model, mean)).sum(axis=1)
+    return ((vertices - mean) * vertex_normals(model, mean)).sum(axis=-1)
 
 
 def draw_distances(distances: Float[np.ndarray, "N N"], cell: int, group: int) -> UInt8[np.ndarray, "height width 3"]:

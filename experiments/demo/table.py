@@ -1,7 +1,5 @@
 """The demo's closing table: what was measured on people never trained on, beside the baselines."""
 
-from collections.abc import Sequence
-
 from experiments.common.outcome import Estimate, ResultTable, share
 from sirjax.evaluation.bootstrap import Interval
 from sirjax.evaluation.shape_error import FACE_RADIUS
@@ -17,7 +15,6 @@ def closing_table(warmup: EvaluationResult, trained: EvaluationResult, *, sir: b
       sir: whether that had the SIR loss.
     """
     both = (trained, warmup)
-    baseline_nme = "" if trained.baseline_nme is None else f"{trained.baseline_nme:.2%} (mean face in place)"
     spread = trained.distinctiveness
     rows = [
         [
@@ -33,17 +30,17 @@ def closing_table(warmup: EvaluationResult, trained: EvaluationResult, *, sir: b
         [
             f"neutral shape RMSE, face ({FACE_RADIUS:.0f} mm around the nose tip)",
             *(_shape_error(result.face_rmse, result.mean_face_face_rmse) for result in both),
-            _mean_face(trained.mean_face_face_rmse),
+            _baseline(trained.mean_face_face_rmse, "mm", "mean face"),
         ],
         [
             "neutral shape RMSE, with ears, neck and sides of the head",
             *(_shape_error(result.shape_rmse, result.mean_face_rmse) for result in both),
-            _mean_face(trained.mean_face_rmse),
+            _baseline(trained.mean_face_rmse, "mm", "mean face"),
         ],
         [
             "landmark error (NME)",
             *(None if result.nme is None else Estimate.of(result.nme, "%", 2) for result in both),
-            baseline_nme.replace("%", " %"),
+            _baseline(trained.baseline_nme, "%", "mean face in place"),
         ],
         [
             "mean length of whitened shape codes",
@@ -60,14 +57,8 @@ def closing_table(warmup: EvaluationResult, trained: EvaluationResult, *, sir: b
 
 def as_text(table: ResultTable) -> str:
     """For a terminal."""
-    cells = [list(table.columns), *table.texts()]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(table.columns))]
-    lines = [_line(row, widths) for row in cells]
+    lines = table.lines()
     return "\n".join([f"{table.title}:", lines[0], "-" * max(map(len, lines)), *lines[1:]])
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _shape_error(error: Interval | None, baseline: float | None) -> str | None:
@@ -77,5 +68,5 @@ def _shape_error(error: Interval | None, baseline: float | None) -> str | None:
     return f"{Estimate.of(error, 'mm').text()}, {100 * (error.mean / baseline - 1):+.0f} %"
 
 
-def _mean_face(error: float | None) -> str:
-    return "" if error is None else f"{error:.2f} mm (mean face)"
+def _baseline(error: float | None, unit: str, name: str) -> str | None:
+    return None if error is None else f"{Estimate(error, unit=unit).text()} ({name})"

@@ -10,7 +10,6 @@ says that the unsplit encoder must trade one task for the other: it should be wo
 epsilon_s is. Note that the split encoder has three branches where the other has one, and so more parameters.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from sirjax.evaluation import landmark_error
 from sirjax.evaluation.codes import Codes
 from sirjax.pictures.grid import compose, enlarge
 from sirjax.report import Curve, Plot
-from sirjax.training.log import METRICS
+from sirjax.training.log import read_metrics
 
 TITLE = "Fig. 6: split and unsplit encoder"
 PEOPLE = 3  # whose faces are drawn back
@@ -121,7 +120,7 @@ def _claim_on_loss(study: Study, epsilon: float, loss: str, name: str) -> Claim:
     differences = []
     for seed in study.seeds:
         split, unsplit = (
-            np.array([row[loss] for row in _rows(study.run(Training(FULL, seed, kind, epsilon)))])
+            np.array([row[loss] for row in read_metrics(study.run(Training(FULL, seed, kind, epsilon)))])
             for kind in (True, False)
         )
         differences.append((unsplit - split)[len(split) // 2 :])
@@ -148,17 +147,13 @@ def _labels(study: Study, methods: Methods) -> np.ndarray | None:
     return np.stack([np.asarray(methods.records[index].landmarks) for index in range(len(methods.records))])
 
 
-def _rows(run: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (run / METRICS).read_text(encoding="utf-8").splitlines()]
-
-
 def _last(run: Path, loss: str) -> float:
-    return float(np.mean([row[loss] for row in _rows(run)[-SMOOTHED:] if loss in row]))
+    return float(np.mean([row[loss] for row in read_metrics(run)[-SMOOTHED:] if loss in row]))
 
 
 def _curve(runs: list[Path], loss: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps, and the loss's running mean over the logged steps and the seeds."""
-    logged = [_rows(run) for run in runs]
+    logged = [read_metrics(run) for run in runs]
     steps = np.array([row["step"] for row in logged[0]], float)
     values = np.mean([[row[loss] for row in rows] for rows in logged], axis=0)
     width = min(SMOOTHED, len(values))

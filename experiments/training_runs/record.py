@@ -1,6 +1,5 @@
 """What is kept of a training: its history as weights files have it, and its metrics, thinned."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sirjax.training.history import training_history
-from sirjax.training.log import METRICS
+from sirjax.training.log import METRICS, read_metrics
 
 CURVES = ("landmark_error_px", "pixel", "shape_norm", "softmax", "center", "kl", "teacher")
 POINTS = 60  # of a curve
@@ -33,7 +32,7 @@ def stage(run: Path) -> dict[str, Any]:
     """
     if not (run / METRICS).is_file():
         raise FileNotFoundError(f"{run / METRICS} is missing: name the --workdir of a training run")
-    rows = [json.loads(line) for line in (run / METRICS).read_text(encoding="utf-8").splitlines()]
+    rows = read_metrics(run)
     if not rows:
         raise ValueError(f"{run / METRICS} is empty: train for at least run.log_every steps")
     last = training_history(run)[-1]

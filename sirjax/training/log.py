@@ -38,6 +38,11 @@ class TrainingDivergedError(RuntimeError):
     """A loss or gradient was not finite; the message names step, term and the file with the batch."""
 
 
+def read_metrics(workdir: Path) -> list[dict[str, float]]:
+    """The rows that a run has logged, oldest first."""
+    return [json.loads(line) for line in (workdir / METRICS).read_text(encoding="utf-8").splitlines()]
+
+
 class MetricLog:
     """metrics.jsonl (a row per logged step), tensorboard/ and images/ of one run. A context manager.
 

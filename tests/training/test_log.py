@@ -30,6 +30,11 @@ def rows(tmp_path):
     return [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
 
 
+def test_what_was_logged_is_read_again(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.5}\n{"step": 2, "loss": 2.0}\n')
+    assert log.read_metrics(tmp_path) == [{"step": 1, "loss": 2.5}, {"step": 2, "loss": 2.0}]
+
+
 def test_rows_after_the_checkpoint_are_dropped_on_restart(tmp_path):
     with log.MetricLog(tmp_path) as metrics:
         for step in (10, 20, 30):
